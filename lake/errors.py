@@ -1,0 +1,35 @@
+"""The exceptions of matlake: one small family, each message saying what, where, and what to do."""
+
+from __future__ import annotations
+
+
+class MatlakeError(Exception):
+    """Anything that matlake itself reports to a person."""
+
+
+class SettingsError(MatlakeError):
+    """A setting or an option is missing, unknown or of the wrong form."""
+
+
+class InputError(MatlakeError):
+    """A file or folder given by the user cannot be read as what it should be."""
+
+
+class BadReplyError(MatlakeError):
+    """A server's reply is broken (cut, not JSON, an error text with status 200): worth another try."""
+
+
+class RefusedError(MatlakeError):
+    """A server refused the request itself (bad query, no key): another try will not help."""
+
+
+class IncompleteError(MatlakeError):
+    """An ingest ended with pages or records missing; the message names them."""
+
+
+class TableError(MatlakeError):
+    """A table is missing, of another schema, or could not be committed."""
+
+
+class QueryError(MatlakeError):
+    """A SQL query is unknown, lacks a parameter, or failed."""
