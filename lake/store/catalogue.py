@@ -1,0 +1,125 @@
+"""`lake.duckdb`: one view per table over its current files, and the views of `sql/views/`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from lake.errors import QueryError
+from lake.store.delta import file_list, open_table
+from lake.store.duck import connect
+from lake.store.root import Root
+from lake.tables import TABLES, Table
+
+FILE_NAME = "lake.duckdb"
+
+
+def snapshot(root: Root) -> dict[str, DeltaTable | None]:
+    """Every table as it is now."""
+    return {name: open_table(root, name) for name in TABLES}
+
+
+def versions(tables: Mapping[str, DeltaTable | None]) -> dict[str, int]:
+    """The version of every table that something was written to."""
+    return {name: delta.version() for name, delta in tables.items() if delta is not None}
+
+
+def catalogue_path(root: Root) -> Path:
+    """Where `lake.duckdb` lies: in the root, or for s3:// in a folder of the cache named by the root."""
+    if root.is_local:
+        return Path(root.uri) / FILE_NAME
+    cache = root.settings.cache_dir or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    name = hashlib.sha256(root.uri.encode()).hexdigest()[:16]
+    return Path(cache).expanduser() / "matlake" / name / FILE_NAME
+
+
+def refresh(root: Root) -> Path:
+    """Write `lake.duckdb` anew beside the old one and rename it over: a reader never sees half of it."""
+    target = catalogue_path(root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        tables = snapshot(root)
+        beside = target.with_name(f".{FILE_NAME}.{secrets.token_hex(4)}")
+        try:
+            with connect(root, str(beside)) as connection:
+                create_views(connection, root, tables)
+                _create_versions(connection, root, tables)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+        # Another writer's older snapshot must not end up on top of a newer one.
+        if versions(snapshot(root)) == versions(tables):
+            return target
+
+
+def create_views(
+    connection: duckdb.DuckDBPyConnection, root: Root, tables: Mapping[str, DeltaTable | None]
+) -> None:
+    """Create the views of the tables, then those of `sql/views/` in an order that satisfies them.
+
+    Raises:
+        QueryError: a view of `sql/views/` cannot be created.
+    """
+    for name, delta in tables.items():
+        connection.execute(f'create or replace view "{name}" as {select_table(connection, root, name, delta)}')
+    pending = {p.name.removesuffix(".sql"): p.read_text() for p in files("sql").joinpath("views").iterdir()
+               if p.name.endswith(".sql")}
+    while pending:
+        failed: dict[str, str] = {}
+        reason = ""
+        for name, select in sorted(pending.items()):
+            try:
+                connection.execute(f'create or replace view "{name}" as {select}')
+            except duckdb.Error as error:
+                failed[name], reason = select, f"{name}: {error}"
+        if len(failed) == len(pending):
+            raise QueryError(f"A view of sql/views cannot be created: {reason}")
+        pending = failed
+
+
+def select_table(
+    connection: duckdb.DuckDBPyConnection, root: Root, name: str, delta: DeltaTable | None
+) -> str:
+    """The SELECT of a view over a table's current files, with every declared column in its type."""
+    table = TABLES[name]
+    types = _duckdb_types(connection, table)
+    paths = file_list(root, delta)
+    if delta is None or not paths:
+        columns = ", ".join(f'cast(null as {t}) as "{c}"' for c, t in types.items())
+        return f"select {columns} where false"
+    present = {field.name for field in delta.schema().fields}
+    columns = ", ".join(f'"{c}"' if c in present else f'cast(null as {t}) as "{c}"' for c, t in types.items())
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+    return (
+        f"select {columns} from read_parquet([{listed}], "  # noqa: S608
+        "hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+    )
+
+
+def _duckdb_types(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
+    empty: pa.Table = table.schema.empty_table()
+    relation = connection.from_arrow(empty)
+    return {c: str(t) for c, t in zip(relation.columns, relation.types, strict=True)}
+
+
+def _create_versions(
+    connection: duckdb.DuckDBPyConnection, root: Root, tables: Mapping[str, DeltaTable | None]
+) -> None:
+    connection.execute(
+        "create or replace table lake_tables "
+        '("table" varchar, version bigint, files bigint, description varchar, refreshed_at timestamptz)'
+    )
+    for name, delta in tables.items():
+        version = None if delta is None else delta.version()
+        connection.execute(
+            "insert into lake_tables values (?, ?, ?, ?, now())",
+            [name, version, len(file_list(root, delta)), TABLES[name].description],
+        )

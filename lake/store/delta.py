@@ -1,0 +1,236 @@
+"""Delta tables: created on first use, written by key with optimistic commits, read by their own file list."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import unquote
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
+from lake.errors import TableError
+from lake.store.root import Root
+from lake.tables import TABLES, Table
+
+ATTEMPTS = 60
+LONGEST_PAUSE_SECONDS = 2.0
+_ONCE = CommitProperties(max_commit_retries=0)
+_WRITER = WriterProperties(compression="ZSTD", compression_level=3)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an upsert did, in rows."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: Change) -> Change:
+        return Change(
+            self.new + other.new, self.changed + other.changed, self.unchanged + other.unchanged
+        )
+
+
+def open_table(root: Root, name: str, version: int | None = None) -> DeltaTable | None:
+    """A table as it is now, or at a version; None where nothing was written to it yet.
+
+    Raises:
+        TableError: there is no such version.
+    """
+    try:
+        return DeltaTable(root.path(name), version=version, storage_options=root.storage_options or None)
+    except TableNotFoundError:
+        return None
+    except DeltaError as error:
+        raise TableError(f"Table {name} in {root.uri} cannot be opened: {error}") from error
+
+
+def _create(root: Root, table: Table) -> DeltaTable:
+    if root.is_local:
+        from pathlib import Path
+
+        Path(root.uri).mkdir(parents=True, exist_ok=True)
+    return DeltaTable.create(
+        root.path(table.name),
+        schema=table.schema,
+        mode="ignore",
+        partition_by=list(table.partition_by),
+        name=table.name,
+        description=table.description,
+        storage_options=root.storage_options or None,
+    )
+
+
+def file_list(root: Root, delta: DeltaTable | None) -> list[str]:
+    """The files that a snapshot consists of: what every reader must use instead of a glob."""
+    if delta is None:
+        return []
+    return sorted(unquote(uri.removeprefix("file://")) for uri in delta.file_uris())
+
+
+def lookup(root: Root, name: str, source: str, keys: list[str], columns: list[str]) -> pa.Table:
+    """Some columns of the rows with the given keys (the last key column) in one source's partition."""
+    return _lookup(root, TABLES[name], open_table(root, name), source, keys, columns)
+
+
+def _lookup(
+    root: Root, table: Table, delta: DeltaTable | None, source: str, keys: list[str], columns: list[str]
+) -> pa.Table:
+    schema = pa.schema([table.schema.field(c) for c in columns])
+    files = [f for f in file_list(root, delta) if f"/source={source}/" in f]
+    if not files or not keys:
+        return schema.empty_table()
+    from lake.store.duck import connect
+
+    with connect(root) as connection:
+        connection.register("wanted", pa.table({"wanted_key": keys}))
+        quoted = ", ".join(f'"{c}"' for c in columns)
+        found = connection.sql(
+            f"select {quoted} from read_parquet($files, hive_partitioning = true, union_by_name = true) "  # noqa: S608
+            f'semi join wanted on "{table.key[-1]}" = wanted_key',
+            params={"files": files},
+        ).to_arrow_table()
+        return found.cast(schema)
+
+
+def upsert(root: Root, name: str, rows: pa.Table) -> Change:
+    """Insert new rows, update changed ones, leave the others alone; nothing changed commits nothing.
+
+    Rows must be of one source and unique by key. A row differs where its fingerprint does; where the
+    fingerprint is a map by kind of record, a row from another kind of record keeps what it does not know.
+    Each try reads one snapshot and commits only if nobody else did since, so two writers cannot both insert
+    a row: that holds for appends as well, which Delta by itself would let through.
+
+    Raises:
+        TableError: the commit failed for another reason than a concurrent one, or too often.
+    """
+    table = TABLES[name]
+    if rows.num_rows == 0:
+        return Change()
+    for attempt in range(ATTEMPTS):
+        delta = open_table(root, name) or _create(root, table)
+        try:
+            return _commit(root, table, delta, rows)
+        except CommitFailedError:
+            time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(attempt, 8))))  # noqa: S311
+        except DeltaError as error:
+            if "concurrent" not in str(error).lower():
+                raise TableError(f"Table {name} could not be written: {error}") from error
+            time.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311
+    raise TableError(f"Table {name} could not be committed in {ATTEMPTS} tries: too many writers at once.")
+
+
+def _commit(root: Root, table: Table, delta: DeltaTable, rows: pa.Table) -> Change:
+    key = table.key[-1]
+    source = rows.column("source")[0].as_py()
+    keys = rows.column(key).to_pylist()
+    if len(set(keys)) != len(keys):
+        raise TableError(f"Rows for {table.name} are not unique by {key}.")
+    known = _fingerprints(_lookup(root, table, delta, source, keys, [key, table.fingerprint]), table)
+    new, changed = [], []
+    for index, (row_key, mark) in enumerate(
+        zip(keys, rows.column(table.fingerprint).to_pylist(), strict=True)
+    ):
+        if row_key not in known:
+            new.append(index)
+        elif not _same(known[row_key], mark):
+            changed.append(index)
+    if changed:
+        updated = _take(rows, changed)
+        if pa.types.is_map(table.schema.field(table.fingerprint).type):
+            columns = [c.name for c in table.columns]
+            old = _lookup(root, table, delta, source, updated.column(key).to_pylist(), columns)
+            updated = _filled(table, old, updated)
+        _merge(table, delta, pa.concat_tables([_take(rows, new), updated]))
+    elif new:
+        write_deltalake(
+            delta, _take(rows, new), mode="append", commit_properties=_ONCE, writer_properties=_WRITER
+        )
+    return Change(len(new), len(changed), rows.num_rows - len(new) - len(changed))
+
+
+def _take(rows: pa.Table, indices: list[int]) -> pa.Table:
+    return rows.take(pa.array(indices, pa.int64()))
+
+
+def _merge(table: Table, delta: DeltaTable, rows: pa.Table) -> None:
+    predicate = " and ".join(f"t.{c} = s.{c}" for c in table.key)
+    (
+        delta.merge(
+            rows, predicate, source_alias="s", target_alias="t",
+            commit_properties=_ONCE, writer_properties=_WRITER,
+        )
+        .when_matched_update_all()
+        .when_not_matched_insert_all()
+        .execute()
+    )
+
+
+def _fingerprints(found: pa.Table, table: Table) -> dict[str, Any]:
+    marks = found.column(table.fingerprint).to_pylist()
+    return dict(zip(found.column(table.key[-1]).to_pylist(), marks, strict=True))
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(new, list):
+        return not set(map(tuple, new)) - set(map(tuple, old or []))
+    return bool(old == new)
+
+
+def _filled(table: Table, old: pa.Table, new: pa.Table) -> pa.Table:
+    """New rows with the old values where they know nothing, if they come from another kind of record."""
+    by_key = {row[table.key[-1]]: row for row in old.to_pylist()}
+    rows = new.to_pylist()
+    for row in rows:
+        before = by_key[row[table.key[-1]]]
+        marks = dict(before[table.fingerprint])
+        marks.update(row[table.fingerprint])
+        if before.get("record_kind") != row.get("record_kind") or len(marks) > 1:
+            for column, value in before.items():
+                if row[column] is None:
+                    row[column] = value
+        row[table.fingerprint] = sorted(marks.items())
+    return pa.Table.from_pylist(rows, schema=table.schema)
+
+
+def delete_keys(root: Root, name: str, source: str, column: str, values: list[str]) -> int:
+    """Remove the rows of one source whose column has one of the values; returns how many there were."""
+    table = TABLES[name]
+    for attempt in range(ATTEMPTS):
+        delta = open_table(root, name)
+        matched = _matching(root, table, delta, source, column, values)
+        if delta is None or not matched:
+            return 0
+        listed = ", ".join("'" + key.replace("'", "''") + "'" for key in matched)
+        try:
+            delta.delete(
+                f"source = '{source}' and {table.key[-1]} in ({listed})",
+                commit_properties=_ONCE, writer_properties=_WRITER,
+            )
+            return len(matched)
+        except CommitFailedError:
+            time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(attempt, 8))))  # noqa: S311
+    raise TableError(f"Table {name} could not be committed in {ATTEMPTS} tries: too many writers at once.")
+
+
+def _matching(
+    root: Root, table: Table, delta: DeltaTable | None, source: str, column: str, values: list[str]
+) -> list[str]:
+    files = [f for f in file_list(root, delta) if f"/source={source}/" in f]
+    if not files or not values:
+        return []
+    from lake.store.duck import connect
+
+    with connect(root) as connection:
+        connection.register("wanted", pa.table({"wanted_value": values}))
+        found = connection.execute(
+            f'select "{table.key[-1]}" from read_parquet($files, hive_partitioning = true) '  # noqa: S608
+            f'semi join wanted on "{column}" = wanted_value',
+            {"files": files},
+        ).fetchall()
+    return [cast(str, row[0]) for row in found]
