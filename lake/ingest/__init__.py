@@ -1,0 +1,1 @@
+"""Taking records in: saved replies or a live API, through one normaliser, into the tables."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+from typing import IO
 
 import zstandard
 
@@ -28,6 +30,22 @@ def keep(root: Root, source: str, body: bytes) -> str:
     return sha256
 
 
+def keep_stream(root: Root, source: str, stream: IO[bytes]) -> str:
+    """Keep a reply that is too large to hold in memory uncompressed; returns its sha256."""
+    sha256 = hashlib.sha256()
+    packer = zstandard.ZstdCompressor(3).compressobj()
+    with tempfile.TemporaryFile() as packed:
+        while piece := stream.read(2**20):
+            sha256.update(piece)
+            packed.write(packer.compress(piece))
+        packed.write(packer.flush())
+        parts = _parts(source, sha256.hexdigest())
+        if not root.exists(*parts):
+            packed.seek(0)
+            root.write(packed.read(), *parts)
+    return sha256.hexdigest()
+
+
 def fetch(root: Root, source: str, sha256: str) -> bytes:
     """A reply that was kept.
 
@@ -37,7 +55,7 @@ def fetch(root: Root, source: str, sha256: str) -> bytes:
     packed = root.read(*_parts(source, sha256))
     if packed is None:
         raise TableError(f"The raw reply {sha256} of {source} is not in the lake {root.uri}.")
-    body = zstandard.decompress(packed)
+    body = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
     if digest(body) != sha256:
         raise TableError(f"The raw reply {sha256} of {source} is damaged: delete it and ingest again.")
     return body
