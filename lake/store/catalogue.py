@@ -63,26 +63,36 @@ def refresh(root: Root) -> Path:
 def create_views(
     connection: duckdb.DuckDBPyConnection, root: Root, tables: Mapping[str, DeltaTable | None]
 ) -> None:
-    """Create the views of the tables, then those of `sql/views/` in an order that satisfies them.
+    """Create the views of the tables, then what `sql/` ships, in an order that satisfies its own references.
 
     Raises:
-        QueryError: a view of `sql/views/` cannot be created.
+        QueryError: a view or macro of `sql/` cannot be created.
     """
     for name, delta in tables.items():
         connection.execute(f'create or replace view "{name}" as {select_table(connection, root, name, delta)}')
-    pending = {p.name.removesuffix(".sql"): p.read_text() for p in files("sql").joinpath("views").iterdir()
-               if p.name.endswith(".sql")}
+    pending = _shipped_definitions()
     while pending:
         failed: dict[str, str] = {}
         reason = ""
-        for name, select in sorted(pending.items()):
+        for name, statement in sorted(pending.items()):
             try:
-                connection.execute(f'create or replace view "{name}" as {select}')
+                connection.execute(statement)
             except duckdb.Error as error:
-                failed[name], reason = select, f"{name}: {error}"
+                failed[name], reason = statement, f"{name}: {error}"
         if len(failed) == len(pending):
-            raise QueryError(f"A view of sql/views cannot be created: {reason}")
+            raise QueryError(f"A definition of sql/ cannot be created: {reason}")
         pending = failed
+
+
+def _shipped_definitions() -> dict[str, str]:
+    """The statements that create the views of `sql/views/` (a SELECT each) and the macros of `sql/macros/`."""
+    sql = files("sql")
+    statements = {p.name: p.read_text() for p in sql.joinpath("macros").iterdir() if p.name.endswith(".sql")}
+    for path in sql.joinpath("views").iterdir():
+        if path.name.endswith(".sql"):
+            name = path.name.removesuffix(".sql")
+            statements[path.name] = f'create or replace view "{name}" as {path.read_text()}'
+    return statements
 
 
 def select_table(

@@ -1,0 +1,74 @@
+# matlake: `make demo` sets everything up and runs the main job, `make test` sets everything up and runs all tests.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+export UV_FIND_LINKS
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+DEMO_LAKE ?= build/demo-lake
+PYTEST_ARGS ?=
+
+.PHONY: help
+help: ## list the targets
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/uv-ready: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt uv
+	@touch $@
+
+$(VENV)/ready: $(VENV)/uv-ready pyproject.toml constraints.txt
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --constraint constraints.txt --editable '.[structures]'
+	@touch $@
+
+$(VENV)/dev-ready: $(VENV)/ready
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/ready ## install matlake into .venv
+
+.PHONY: demo
+demo: $(VENV)/ready ## ingest the shipped records, compare the databases, write a report
+	$(BIN)/python -m flows.demo --samples samples --lake $(DEMO_LAKE)
+
+.PHONY: lint
+lint: $(VENV)/dev-ready ## style, docstrings, types, SQL
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar sql
+
+.PHONY: test
+test: $(VENV)/dev-ready lint ## lint, then run all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: $(VENV)/dev-ready ## measure against the named peers; prints the ratios
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+.venv-optimade/ready: $(VENV)/uv-ready
+	$(UV) venv --quiet --allow-existing .venv-optimade
+	VIRTUAL_ENV=.venv-optimade $(UV) pip install --quiet 'optimade[server]'
+	@touch $@
+
+.PHONY: test-optimade
+test-optimade: $(VENV)/dev-ready .venv-optimade/ready ## ingest from a real OPTIMADE server, in its own environment
+	$(BIN)/python -m pytest -m optimade $(PYTEST_ARGS)
+
+.PHONY: lock
+lock: $(VENV)/uv-ready ## pin the newest versions that work together into constraints.txt
+	$(UV) pip compile --quiet --no-header --no-annotate --universal --extra dev --extra structures --upgrade \
+	  pyproject.toml -o constraints.new
+	@printf '# The ml extra: the version whose CPU build is offered beside the registry.\ntorch==2.13.0\n' >> constraints.new
+	@grep '^uv==' constraints.txt >> constraints.new
+	@mv constraints.new constraints.txt
+
+.PHONY: clean
+clean: ## remove what make has made, the demo's lake included
+	rm -rf $(VENV) .venv-optimade build .pytest_cache .mypy_cache .ruff_cache
