@@ -16,7 +16,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.wait import wait_random_exponential
 
 from lake import __version__
-from lake.errors import BadReplyError, RefusedError
+from lake.errors import BadReplyError, InputError, RefusedError
 from lake.ingest.compression import unpacked
 from lake.settings import Settings
 from lake.sources.base import Declaration, Request
@@ -123,7 +123,7 @@ class Client:
         self._judge(request, reply)
         try:
             return unpacked(reply.content, request.url)
-        except Exception as error:
+        except InputError as error:
             raise BadReplyError(self.scrub(str(error))) from None
 
     def _send(self, request: Request, url: str) -> httpx.Response:

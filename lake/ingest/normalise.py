@@ -102,7 +102,7 @@ def normalise_pages(
     rejects: list[tuple[Item, Reject]] = []
     items = list(_items(source, pages, outcome))
     _identify(source, items, options, rejects)
-    items += _derive(source, items, options)
+    items += _derive(source, items)
     groups: dict[tuple[str, str, str], list[Item]] = defaultdict(list)
     for item in _changed(source_name, root, items, outcome):
         assert item.identity is not None
@@ -161,7 +161,7 @@ def _set_identity(source: Source, item: Item) -> Reject | None:
     return None
 
 
-def _derive(source: Source, items: list[Item], options: Mapping[str, str]) -> list[Item]:
+def _derive(source: Source, items: list[Item]) -> list[Item]:
     """Rows of a second table in the same records (the DOS in a NOMAD archive), where a source has them."""
     derive = getattr(source, "derived", None)
     if derive is None:

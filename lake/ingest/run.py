@@ -129,7 +129,7 @@ class _Run:
         """Ask the server, or fetch saved replies from URLs, and commit everything."""
         asked = dict(self.options) | ({"urls": " ".join(urls)} if urls else {})
         journal = Journal(self.lake.root, self.name, asked | {"limit": str(self.limit)}, base_url)
-        headers = {} if urls else self._secret_headers(base_url)
+        headers = {} if urls else self._secret_headers()
         client = Client(self.source.declaration, self.lake.settings, headers)
         walker = LiveWalker(self.source, self.lake.root, client, journal, self.limit)
         journal.start()
@@ -148,7 +148,7 @@ class _Run:
         if not self.result.missing:
             journal.finish()
 
-    def _secret_headers(self, base_url: str | None) -> dict[str, str]:
+    def _secret_headers(self) -> dict[str, str]:
         give = getattr(self.source, "headers", None)
         return dict(give(self.lake.settings)) if give else {}
 
@@ -203,8 +203,7 @@ class _Run:
         result.reasons += outcome.reasons
         if outcome.rejects is not None:
             result.add_rows("rejects", self.lake.upsert("rejects", outcome.rejects))
-        for key, message in outcome.unreadable.items():
-            result.missing.append(message)
+        result.missing.extend(outcome.unreadable.values())
         self.lake.upsert("fetches", self._fetch_rows(batch, outcome))
         for page in batch:
             self._requests.pop(page.fetch_id, None)

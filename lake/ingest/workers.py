@@ -61,8 +61,8 @@ def normalised(
     executor = get_reusable_executor(max_workers=workers, timeout=10)
     waiting = deque((batch, executor.submit(run, batch)) for batch in (first, second))
     while waiting:
-        while len(waiting) <= workers and (batch := next(work, None)) is not None:
-            waiting.append((batch, executor.submit(run, batch)))
+        while len(waiting) <= workers and (upcoming := next(work, None)) is not None:
+            waiting.append((upcoming, executor.submit(run, upcoming)))
         batch, future = waiting.popleft()
         yield batch, future.result(timeout=RESULT_SECONDS)
 

@@ -50,8 +50,8 @@ def refresh(root: Root) -> Path:
         beside = target.with_name(f".{FILE_NAME}.{secrets.token_hex(4)}")
         try:
             with connect(root, str(beside)) as connection:
-                create_views(connection, root, tables)
-                _create_versions(connection, root, tables)
+                create_views(connection, tables)
+                _create_versions(connection, tables)
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def refresh(root: Root) -> Path:
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, root: Root, tables: Mapping[str, DeltaTable | None]
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, DeltaTable | None]
 ) -> None:
     """Create the views of the tables, then what `sql/` ships, in an order that satisfies its own references.
 
@@ -69,7 +69,7 @@ def create_views(
         QueryError: a view or macro of `sql/` cannot be created.
     """
     for name, delta in tables.items():
-        connection.execute(f'create or replace view "{name}" as {select_table(connection, root, name, delta)}')
+        connection.execute(f'create or replace view "{name}" as {select_table(connection, name, delta)}')
     pending = _shipped_definitions()
     while pending:
         failed: dict[str, str] = {}
@@ -96,12 +96,12 @@ def _shipped_definitions() -> dict[str, str]:
 
 
 def select_table(
-    connection: duckdb.DuckDBPyConnection, root: Root, name: str, delta: DeltaTable | None
+    connection: duckdb.DuckDBPyConnection, name: str, delta: DeltaTable | None
 ) -> str:
     """The SELECT of a view over a table's current files, with every declared column in its type."""
     table = TABLES[name]
     types = _duckdb_types(connection, table)
-    paths = file_list(root, delta)
+    paths = file_list(delta)
     if delta is None or not paths:
         columns = ", ".join(f'cast(null as {t}) as "{c}"' for c, t in types.items())
         return f"select {columns} where false"
@@ -121,7 +121,7 @@ def _duckdb_types(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[s
 
 
 def _create_versions(
-    connection: duckdb.DuckDBPyConnection, root: Root, tables: Mapping[str, DeltaTable | None]
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, DeltaTable | None]
 ) -> None:
     connection.execute(
         "create or replace table lake_tables "
@@ -131,5 +131,5 @@ def _create_versions(
         version = None if delta is None else delta.version()
         connection.execute(
             "insert into lake_tables values (?, ?, ?, ?, now())",
-            [name, version, len(file_list(root, delta)), TABLES[name].description],
+            [name, version, len(file_list(delta)), TABLES[name].description],
         )

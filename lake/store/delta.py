@@ -66,7 +66,7 @@ def _create(root: Root, table: Table) -> DeltaTable:
     )
 
 
-def file_list(root: Root, delta: DeltaTable | None) -> list[str]:
+def file_list(delta: DeltaTable | None) -> list[str]:
     """The files that a snapshot consists of: what every reader must use instead of a glob."""
     if delta is None:
         return []
@@ -82,7 +82,7 @@ def _lookup(
     root: Root, table: Table, delta: DeltaTable | None, source: str, keys: list[str], columns: list[str]
 ) -> pa.Table:
     schema = pa.schema([table.schema.field(c) for c in columns])
-    files = [f for f in file_list(root, delta) if f"/source={source}/" in f]
+    files = [f for f in file_list(delta) if f"/source={source}/" in f]
     if not files or not keys:
         return schema.empty_table()
     from lake.store.duck import connect
@@ -221,7 +221,7 @@ def delete_keys(root: Root, name: str, source: str, column: str, values: list[st
 def _matching(
     root: Root, table: Table, delta: DeltaTable | None, source: str, column: str, values: list[str]
 ) -> list[str]:
-    files = [f for f in file_list(root, delta) if f"/source={source}/" in f]
+    files = [f for f in file_list(delta) if f"/source={source}/" in f]
     if not files or not values:
         return []
     from lake.store.duck import connect

@@ -44,12 +44,12 @@ class Lake:
         Never glob a table's folder: it also holds files that later commits replaced.
         """
         self._known(name)
-        return delta.file_list(self.root, delta.open_table(self.root, name, version))
+        return delta.file_list(delta.open_table(self.root, name, version))
 
     def connect(self) -> duckdb.DuckDBPyConnection:
         """An in-memory DuckDB connection with a view per table, empty ones included, as of now."""
         connection = connect(self.root)
-        catalogue.create_views(connection, self.root, catalogue.snapshot(self.root))
+        catalogue.create_views(connection, catalogue.snapshot(self.root))
         return connection
 
     def read(
@@ -75,8 +75,7 @@ class Lake:
             schema = pa.schema([schema.field(c) for c in columns])
         snapshot = {name: delta.open_table(self.root, name, version)}
         with connect(self.root) as connection:
-            connection.execute(f'create view "{name}" as ' + catalogue.select_table(
-                connection, self.root, name, snapshot[name]))
+            connection.execute(f'create view "{name}" as ' + catalogue.select_table(connection, name, snapshot[name]))
             listed = ", ".join(f'"{c}"' for c in schema.names)
             condition = f" where {where}" if where else ""
             found = connection.sql(f'select {listed} from "{name}"{condition}').to_arrow_table()  # noqa: S608
