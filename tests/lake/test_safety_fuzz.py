@@ -1,0 +1,152 @@
+"""Spoilt records through the whole ingest: rejects with a reason, counts that add up, nobody else harmed."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from lake.ingest.run import ingest
+from tests.servers import load
+from tests.servers.fuzz import IDS, as_json, spoilt
+from tests.servers.trial import RECORDS, check_sound, open_lake
+
+AFLOW, MP, NOMAD, OPTIMADE = load(RECORDS)
+N_GOOD = 4
+
+# Per kind of document: the source, real records, and the reply around them.
+KINDS = {
+    "aflux": ("aflow", AFLOW.rows, lambda rows: rows),
+    "aflux_dict": ("aflow", AFLOW.rows, lambda rows: {f"{i + 1} of {len(rows)}": r for i, r in enumerate(rows)}),
+    "summary": ("mp", MP.documents["summary"], lambda rows: {"data": rows, "meta": {"total_doc": len(rows)}}),
+    "tasks": ("mp", MP.documents["tasks"], lambda rows: {"data": rows, "meta": {"total_doc": len(rows)}}),
+    "entries": ("nomad", NOMAD.entries, lambda rows: {"owner": "public", "data": rows, "pagination": {}}),
+    "archive": ("nomad", NOMAD.archives, lambda rows: {"owner": "public", "data": rows, "pagination": {}}),
+    "optimade": ("optimade", OPTIMADE.structures, lambda rows: {"data": rows, "meta": {}, "links": {}}),
+}
+
+
+def take(kind, good, bad):
+    """Ingest good and bad records as one file into a new lake; check everything that must hold."""
+    source, _, wrap = KINDS[kind]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "reply.json"
+        file.write_bytes(as_json(wrap([*good[: N_GOOD // 2], *bad, *good[N_GOOD // 2 :]])))
+        lake = open_lake(Path(folder) / "lake", batch_records=1000)
+        result = ingest(lake, source, saved=[str(file)])
+        assert result.fetched == len(good) + len(bad)
+        assert result.fetched == result.new + result.changed + result.unchanged + result.rejected
+        assert sum(result.reasons.values()) == result.rejected
+        rejects = lake.read("rejects").to_pylist()
+        assert all(row["reason"] and row["message"] for row in rejects)
+        assert {row["reason"] for row in rejects} == set(result.reasons)
+        check_sound(lake)
+        names = {p.name for p in Path(folder).rglob("*")}
+        assert not names & {"passwd", "x"}, "an id became a path"
+        lake.connect().sql("select count(*) from calculations").fetchall()
+        return result, lake.read("calculations").to_pylist()
+
+
+def good_and_base(kind):
+    records = KINDS[kind][1]
+    half = min(N_GOOD, len(records) // 2)
+    return records[:half], records[half : half + 8]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_spoilt_records_are_rejected_and_good_ones_beside_them_are_taken(kind):
+    good, base = good_and_base(kind)
+    _, expected = take(kind, good, [])
+    assert len(expected) == len(good)
+    wanted = {row["calculation_id"]: row for row in expected}
+
+    @settings(max_examples=12, derandomize=True, deadline=None, database=None,
+              suppress_health_check=list(HealthCheck))
+    @given(spoilt(base))
+    def run(bad):
+        _, rows = take(kind, good, bad)
+        found = {row["calculation_id"]: row for row in rows}
+        for key, row in wanted.items():
+            changing = {"raw_sha256", "fetched_at"}
+            assert {k: v for k, v in found[key].items() if k not in changing} == {
+                k: v for k, v in row.items() if k not in changing
+            }
+
+    run()
+
+
+def every_text(record, text):
+    """A record with every text in it replaced, its id excepted where ``text`` is long."""
+    if isinstance(record, dict):
+        return {k: v if k in ("auid", "material_id", "task_id", "entry_id", "id") else every_text(v, text)
+                for k, v in record.items()}
+    if isinstance(record, list):
+        return [every_text(item, text) for item in record]
+    return text if isinstance(record, str) else record
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ten_megabytes_of_text_harm_nobody(kind):
+    good, base = good_and_base(kind)
+    long = "x" * 10_000_000
+    first = next(name for name, value in base[0].items() if isinstance(value, str))
+    result, rows = take(kind, good, [{**base[0], first: long}, {**base[1], "unheard_of": long}, long])
+    assert result.rejected >= 2
+    assert len(rows) >= len(good)
+    assert max(len(str(row)) for row in rows) < 1_000_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("depth", [200, 5_000])
+def test_deep_nesting_harms_nobody(kind, depth, tmp_path):
+    good, base = good_and_base(kind)
+    source, _, wrap = KINDS[kind]
+    marker = '"DEEP"'
+    body = as_json(wrap([*good, {**base[0], "deep": "DEEP"}])).decode()
+    file = tmp_path / "reply.json"
+    file.write_text(body.replace(marker, "[" * depth + "]" * depth))
+    lake = open_lake(tmp_path / "lake")
+    result = ingest(lake, source, saved=[str(file)])
+    assert result.fetched == len(good) + 1
+    assert lake.read("calculations").num_rows >= len(good)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_from_outside_are_never_sql_or_paths(kind):
+    good, base = good_and_base(kind)
+    names = ("auid", "material_id", "task_id", "entry_id", "id")
+    bad = [{**base[0], **{name: text for name in names if name in base[0]}} for text in IDS]
+    _, rows = take(kind, good, bad)
+    assert {row["calculation_id"] for row in rows} >= {row["calculation_id"] for row in take(kind, good, [])[1]}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", ["'; drop table calculations; --", "../../../x", "\u202e\u0007", "\ud83d", "NaN"])
+def test_texts_from_outside_are_only_texts(kind, text):
+    good, base = good_and_base(kind)
+    _, rows = take(kind, good, [every_text(record, text) for record in base[:2]])
+    assert len(rows) >= len(good)
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"null", b"42", b'"text"', b"[", b"{}", b"[]", b"\x00\xff\xfe", b"<html></html>", b"DB Fail!\nnull",
+    b'{"data": null}', b'{"data": 7, "meta": {}}', b'[[[]]]', b"\x1f\x8b\x08\x00broken", b"[" * 100_000,
+])
+@pytest.mark.parametrize("source", ["aflow", "mp", "nomad", "optimade"])
+def test_a_file_that_is_no_reply_is_named_and_costs_no_other(source, body, tmp_path):
+    from lake.errors import MatlakeError
+
+    kind = {"aflow": "aflux", "mp": "summary", "nomad": "entries", "optimade": "optimade"}[source]
+    good, _ = good_and_base(kind)
+    (tmp_path / "a.json").write_bytes(body)
+    (tmp_path / "b.json").write_bytes(as_json(KINDS[kind][2](good)))
+    lake = open_lake(tmp_path / "lake")
+    try:
+        result = ingest(lake, source, saved=[str(tmp_path / "a.json"), str(tmp_path / "b.json")])
+        assert result.balanced
+    except MatlakeError as error:
+        named = str(error)
+        assert "a.json" in named
+    assert lake.read("calculations").num_rows == len(good)
