@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lake.errors import SettingsError
 from lake.settings import Settings
@@ -101,10 +102,9 @@ class Root:
             self.filesystem.pipe_file(self.path(*parts), content)
             return
         target = Path(self.path(*parts))
-        target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
-            with beside.open("wb") as file:
+            with _created(beside) as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -136,6 +136,15 @@ class Root:
         for name in self.names(*parts):
             self.delete(*parts, name)
         if self.is_local:
-            folder = Path(self.path(*parts))
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+            # Another process may be writing into it: then it stays.
+            with suppress(OSError):
+                Path(self.path(*parts)).rmdir()
+
+
+def _created(path: Path) -> IO[bytes]:
+    """A new file in a folder that another process may just be removing."""
+    for _ in range(100):
+        with suppress(FileNotFoundError, FileExistsError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("wb")
+    return path.open("wb")

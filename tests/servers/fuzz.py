@@ -15,8 +15,9 @@ IDS = ("../../etc/passwd", "'; drop table calculations; --", "a" * 5_000, "", " 
        "\u0000", "\ud800", "aflow:\n", "C:\\x", "$(id)", "${jndi:ldap://x}", "source=aflow", "NULL", "ä" * 200)
 NUMBERS = (float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 1e12, 5e-324, 10**400, -(2**63), 2**64, -0.0, 0,
            "1e999", "NaN", "-inf", "1,5", "0x10", "١٢", True)
-SHAPES: tuple[Any, ...] = ([], {}, [[]], [[], [], []], [None], [[0, 0, 0], [0, 0, 0], [0, 0, 0]], [[1, 2], [3]], {"": None},
-          [[1e-9, 0, 0], [0, 1e-9, 0], [0, 0, 1e-9]], [[1e30, 0, 0], [0, 1e30, 0], [0, 0, 1e30]], ["Xx"], ["Si", 7])
+SHAPES: tuple[Any, ...] = ([], {}, [[]], [[], [], []], [None], [[0, 0, 0], [0, 0, 0], [0, 0, 0]], [[1, 2], [3]],
+          {"": None}, [[1e-9, 0, 0], [0, 1e-9, 0], [0, 0, 1e-9]], [[1e30, 0, 0], [0, 1e30, 0], [0, 0, 1e30]],
+          ["Xx"], ["Si", 7])
 
 plain = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=40),
