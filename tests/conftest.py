@@ -1,0 +1,58 @@
+"""Lakes to test on: in a folder, and on a local S3 server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from lake.settings import Settings, load_settings
+from lake.store.lake import Lake
+
+
+def quick_settings(**more: object) -> Settings:
+    """Settings under which nothing waits for long."""
+    quick: dict[str, object] = {
+        "workers": 1, "backoff_seconds": 0.01, "max_backoff_seconds": 0.05, "timeout_seconds": 2.0,
+        "requests_per_second": 10_000, "attempts": 4,
+    }
+    return load_settings(**(quick | more))
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake.open(str(tmp_path / "lake"), quick_settings())
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The endpoint of a local S3 server."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_lake(s3_server: str, tmp_path: Path) -> Lake:
+    import boto3
+
+    settings = quick_settings(
+        s3_endpoint_url=s3_server, s3_access_key_id="test", s3_secret_access_key="test", cache_dir=str(tmp_path),
+    )
+    bucket = f"bucket-{uuid4().hex[:12]}"
+    client = boto3.client(
+        "s3", endpoint_url=s3_server, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    client.create_bucket(Bucket=bucket)
+    return Lake.open(f"s3://{bucket}/lake", settings)
+
+
+@pytest.fixture(params=["folder", "s3"])
+def any_lake(request: pytest.FixtureRequest) -> Lake:
+    """The same test on a folder and on S3: the code path is the same."""
+    return request.getfixturevalue("lake" if request.param == "folder" else "s3_lake")
