@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from lake.crystal.columns import add_structure_columns
 from lake.errors import BadReplyError, MatlakeError
+from lake.ingest.depth import shallow
 from lake.sources import find, values
 from lake.sources.base import Context, Identity, Record, Source
 from lake.sources.batch import Batch, Reject
@@ -80,17 +81,33 @@ def decode(source: Source, body: bytes, origin: str) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         lines = [line for line in body.splitlines() if line.strip()]
-        if len(lines) > 1 and lines[0].lstrip()[:1] in (b"{", b"["):
-            try:
-                return [orjson.loads(line) for line in lines]
-            except orjson.JSONDecodeError:
-                pass
-        try:
-            # Python's reader takes NaN and Infinity, which some databases write; they become null later.
-            return json.loads(body)
-        except (ValueError, RecursionError):
+        if len(lines) > 1 and isinstance(_loads(lines[0]), dict):
+            # A line that is cut is a record that is rejected: the others are good.
+            return [_loads(line, line.decode("utf-8", "replace")) for line in lines]
+        document = _loads(body, error)
+        if document is error:
             start = body[:60].decode("utf-8", "replace")
             raise BadReplyError(f"{origin} is no JSON ({error}); it begins with {start!r}.") from None
+        return document
+
+
+def _loads(body: bytes, otherwise: Any = None) -> Any:
+    """A JSON value in whatever form databases write it; ``otherwise`` where it is none."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        # Python's reader takes NaN and Infinity, which some databases write; they become null later.
+        return json.loads(body)
+    except ValueError:
+        return otherwise
+    except RecursionError:
+        pass
+    try:
+        return json.loads(shallow(body))
+    except (ValueError, RecursionError):
+        return otherwise
 
 
 def normalise_pages(
