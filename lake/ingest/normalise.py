@@ -100,12 +100,12 @@ def _loads(body: bytes, otherwise: Any = None) -> Any:
     try:
         # Python's reader takes NaN and Infinity, which some databases write; they become null later.
         return json.loads(body)
+    except (UnicodeDecodeError, RecursionError):
+        pass
     except ValueError:
         return otherwise
-    except RecursionError:
-        pass
     try:
-        return json.loads(shallow(body))
+        return json.loads(shallow(body).decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return otherwise
 
