@@ -76,6 +76,10 @@ class LiveWalker:
             request, self._client.scrub(message)
         )
 
+    def forget(self, request: Request) -> None:
+        """Take back a recorded failure: what the request was for is asked for in another way."""
+        self.failed.pop(fetch_id(self._source.declaration.name, request), None)
+
     def _page(self, request: Request) -> Page:
         name = self._source.declaration.name
         key = fetch_id(name, request)

@@ -79,6 +79,9 @@ class Walker(Protocol):
     def fail(self, request: Request, message: str) -> None:
         """Record that something is missing: the ingest goes on and ends as incomplete, naming it."""
 
+    def forget(self, request: Request) -> None:
+        """Take back a recorded failure: what the request was for is asked for in another way."""
+
     @property
     def limit(self) -> int | None:
         """How many records the user asked for at most; None = all. The walker stops by itself as well."""
