@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from lake.crystal.formula import ATOMIC_NUMBER, count_species, formula, reduced
-from lake.crystal.symmetry import space_group, tool
+from lake.crystal.cells import BadStructureError, Cells, gather
+from lake.crystal.formula import count_species, formula, reduced
+from lake.crystal.symmetry import space_groups, tool
 from lake.sources.batch import Batch
 
-SHORTEST_DISTANCE = 1e-3
-"""Cells whose volume per atom is below this (Å³) are no crystals."""
-
-
-class BadStructureError(ValueError):
-    """A structure that is none; the message says why."""
+__all__ = ["BadStructureError", "add_compositions", "add_structure_columns"]
 
 
 def add_structure_columns(batch: Batch) -> None:
     """Derive every crystal column from lattice, positions and species; reject what is no structure.
 
+    Reads ``lattice_vectors_angstrom`` (3 × 3, Å), ``fractional_positions`` (n × 3) and ``species_at_sites``
+    (n symbols); sets ``volume_angstrom3_per_atom``, ``spacegroup_number``, ``symmetry_tool``, the formula
+    columns, ``cell_key`` and ``reduced_key``. A structure that is none rejects its record (``bad_structure``).
     Records without any structure keep the formula columns that their source gave (see
     :func:`add_compositions`) and get no space group and no key.
     """
-    given = zip(
-        batch.column("lattice_vectors_angstrom"),
-        batch.column("fractional_positions"),
-        batch.column("species_at_sites"),
-        strict=True,
-    )
-    derived = [_derive(batch, index, *parts) for index, parts in enumerate(given)]
-    for name in ("lattice_vectors_angstrom", "fractional_positions", "species_at_sites",
-                 "volume_angstrom3_per_atom", "spacegroup_number", "symmetry_tool"):
-        batch.set(name, [row.get(name) for row in derived])
-    counts = [
-        count_species(row["species_at_sites"]) if "species_at_sites" in row else None for row in derived
-    ]
+    cells = gather(batch)
+    species = batch.column("species_at_sites")
+    symbols = [list(species[index]) for index in cells.index]
+    _set_geometry(batch, cells, symbols)
+    numbers = space_groups(cells)
+    _spread(batch, cells, "spacegroup_number", numbers)
+    _spread(batch, cells, "symmetry_tool", [tool() if number else None for number in numbers])
+    counts: list[dict[str, int] | None] = [None] * len(batch)
+    for index, of_cell in zip(cells.index, symbols, strict=True):
+        counts[index] = count_species(of_cell)
     _set_formulas(batch, counts)
-    numbers = batch.column("spacegroup_number")
+    found = batch.column("spacegroup_number")
     for key, name in (("cell_key", "formula_cell"), ("reduced_key", "formula_reduced")):
         texts = batch.column(name)
-        batch.set(key, [f"{t}_{n}" if t and n else None for t, n in zip(texts, numbers, strict=True)])
+        batch.set(key, [f"{t}_{n}" if t and n else None for t, n in zip(texts, found, strict=True)])
 
 
 def add_compositions(batch: Batch, counts: list[dict[str, int] | None]) -> None:
@@ -50,8 +44,26 @@ def add_compositions(batch: Batch, counts: list[dict[str, int] | None]) -> None:
     _set_formulas(batch, counts)
 
 
+def _set_geometry(batch: Batch, cells: Cells, symbols: list[list[str]]) -> None:
+    ends = cells.ends.tolist()
+    sites = cells.positions.tolist()
+    _spread(batch, cells, "lattice_vectors_angstrom", cells.lattices.tolist())
+    _spread(batch, cells, "fractional_positions",
+            [sites[start:end] for start, end in zip([0, *ends], ends, strict=False)])
+    _spread(batch, cells, "species_at_sites", symbols)
+    _spread(batch, cells, "volume_angstrom3_per_atom", (cells.volumes / cells.counts).tolist())
+
+
+def _spread(batch: Batch, cells: Cells, name: str, values: Iterable[Any]) -> None:
+    """Set a column from one value per cell; records without one get null."""
+    column: list[Any] = [None] * len(batch)
+    for index, value in zip(cells.index, values, strict=True):
+        column[index] = value
+    batch.set(name, column)
+
+
 def _set_formulas(batch: Batch, counts: list[dict[str, int] | None]) -> None:
-    columns = {
+    columns: dict[str, list[Any]] = {
         "formula_cell": [formula(c) if c else None for c in counts],
         "formula_reduced": [formula(reduced(c)) if c else None for c in counts],
         "elements": [sorted(c) if c else None for c in counts],
@@ -61,54 +73,3 @@ def _set_formulas(batch: Batch, counts: list[dict[str, int] | None]) -> None:
     for name, values in columns.items():
         before = batch.column(name)
         batch.set(name, [b if v is None else v for v, b in zip(values, before, strict=True)])
-
-
-def _derive(batch: Batch, index: int, lattice: Any, positions: Any, species: Any) -> dict[str, Any]:
-    if index in batch.rejects or (lattice is None and positions is None):
-        return {}
-    try:
-        vectors, fractions, symbols = _checked(lattice, positions, species)
-    except BadStructureError as error:
-        batch.reject(index, "bad_structure", str(error))
-        return {}
-    number = space_group(vectors, fractions, [ATOMIC_NUMBER[s] for s in symbols])
-    volume = abs(float(np.linalg.det(np.asarray(vectors))))
-    return {
-        "lattice_vectors_angstrom": vectors,
-        "fractional_positions": fractions,
-        "species_at_sites": symbols,
-        "volume_angstrom3_per_atom": volume / len(symbols),
-        "spacegroup_number": number,
-        "symmetry_tool": tool() if number else None,
-    }
-
-
-def _checked(
-    lattice: Any, positions: Any, species: Any
-) -> tuple[list[list[float]], list[list[float]], list[str]]:
-    vectors = _matrix(lattice, "lattice_vectors_angstrom")
-    if len(vectors) != 3:
-        raise BadStructureError(f"lattice_vectors_angstrom: {len(vectors)} vectors, 3 are needed")
-    fractions = _matrix(positions, "fractional_positions")
-    if not isinstance(species, list) or len(species) != len(fractions) or not species:
-        count = len(species) if isinstance(species, list) else "no"
-        raise BadStructureError(f"{len(fractions)} positions, {count} species")
-    unknown = [s for s in species if not isinstance(s, str) or s not in ATOMIC_NUMBER]
-    if unknown:
-        raise BadStructureError(f"species_at_sites: {unknown[0]!r:.40} is no element")
-    volume = abs(float(np.linalg.det(np.asarray(vectors))))
-    if not math.isfinite(volume) or volume / len(species) < SHORTEST_DISTANCE:
-        raise BadStructureError(f"a cell of {volume:g} Å³ for {len(species)} atoms")
-    return vectors, fractions, species
-
-
-def _matrix(rows: Any, name: str) -> list[list[float]]:
-    try:
-        array = np.asarray(rows, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError):
-        raise BadStructureError(f"{name}: not a list of three numbers each") from None
-    if array.ndim != 2 or array.shape[1] != 3 or len(array) == 0:
-        raise BadStructureError(f"{name}: shape {array.shape}, (n, 3) is needed")
-    if not np.isfinite(array).all() or np.abs(array).max() > 1e6:
-        raise BadStructureError(f"{name}: values that are not finite, or beyond 1e6")
-    return array.tolist()
