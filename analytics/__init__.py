@@ -1,0 +1,1 @@
+"""Science on tables: identity, overlap, offsets, figures."""
