@@ -10,6 +10,8 @@ UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export UV_FIND_LINKS
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
+# Compiled modules are kept: importing prefect without them takes ten seconds, every time.
+unexport PYTHONDONTWRITEBYTECODE
 DEMO_LAKE ?= build/demo-lake
 PYTEST_ARGS ?=
 

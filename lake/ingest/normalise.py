@@ -64,6 +64,7 @@ class Item:
     position: int
     kind: str
     identity: Identity | None = None
+    view: str = ""
     digest: str = ""
     derived: bool = False
 
@@ -153,6 +154,7 @@ def _identify(
     salt = f"{source.version}|{orjson.dumps(dict(options), option=orjson.OPT_SORT_KEYS).decode()}|".encode()
     for item in items:
         item.digest = hashlib.sha256(salt + canonical(item.record)).hexdigest()[:32]
+        item.view = view_of(item.record, item.kind)
         if not isinstance(item.record, dict):
             rejects.append((item, Reject("not_an_object", f"a record must be a JSON object, this is "
                                          f"{values.show(item.record)}")))
@@ -189,9 +191,21 @@ def _derive(source: Source, items: list[Item]) -> list[Item]:
             continue
         for record in derive([item.record], item.kind) or []:
             twin = Item(record, item.page, item.position, f"{item.kind}_dos", digest=item.digest, derived=True)
+            twin.view = twin.kind
             if _set_identity(source, twin) is None:
                 result.append(twin)
     return result
+
+
+def view_of(record: Record, kind: str) -> str:
+    """Which part of a record this is: its kind and the fields that were asked for.
+
+    Two replies with other fields are two views of one record: each keeps what only the other knows.
+    """
+    if not isinstance(record, dict):
+        return kind
+    fields = "\n".join(sorted(map(str, record))).encode("utf-8", "replace")
+    return f"{kind}:{hashlib.sha256(fields).hexdigest()[:8]}"
 
 
 def canonical(record: Record) -> bytes:
@@ -217,7 +231,7 @@ def _changed(source: str, root: Root, items: list[Item], outcome: Outcome) -> li
         found = lookup(root, name, source, ids, ["calculation_id", "record_sha256"])
         known = dict(zip(found.column(0).to_pylist(), map(dict, found.column(1).to_pylist()), strict=True))
         for calculation_id, item in zip(ids, group, strict=True):
-            if known.get(calculation_id, {}).get(item.kind) == item.digest:
+            if known.get(calculation_id, {}).get(item.view) == item.digest:
                 outcome.unchanged += not item.derived
             else:
                 result.append(item)
@@ -258,7 +272,7 @@ def _set_provenance(source: Source, batch: Batch, kind: str, items: list[Item]) 
     batch.set("calculation_id", [f"{declared.name}/{i}" for i in ids])
     batch.constant("source", declared.name)
     batch.constant("record_kind", kind)
-    batch.set("record_sha256", [[(kind, item.digest)] for item in items])
+    batch.set("record_sha256", [[(item.view, item.digest)] for item in items])
     batch.set("raw_sha256", [item.page.raw_sha256 for item in items])
     batch.set("fetched_at", [item.page.fetched_at for item in items])
     for name, value in (("license", declared.license), ("redistributable", declared.redistributable)):

@@ -10,14 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 from deltalake import DeltaTable
 
 from lake.errors import QueryError
 from lake.store.delta import file_list, open_table
-from lake.store.duck import connect
+from lake.store.duck import connect, duckdb_type
 from lake.store.root import Root
-from lake.tables import TABLES, Table
+from lake.tables import TABLES
 
 FILE_NAME = "lake.duckdb"
 
@@ -69,7 +68,7 @@ def create_views(
         QueryError: a view or macro of `sql/` cannot be created.
     """
     for name, delta in tables.items():
-        connection.execute(f'create or replace view "{name}" as {select_table(connection, name, delta)}')
+        connection.execute(f'create or replace view "{name}" as {select_table(name, delta)}')
     pending = _shipped_definitions()
     while pending:
         failed: dict[str, str] = {}
@@ -95,12 +94,10 @@ def _shipped_definitions() -> dict[str, str]:
     return statements
 
 
-def select_table(
-    connection: duckdb.DuckDBPyConnection, name: str, delta: DeltaTable | None
-) -> str:
+def select_table(name: str, delta: DeltaTable | None) -> str:
     """The SELECT of a view over a table's current files, with every declared column in its type."""
     table = TABLES[name]
-    types = _duckdb_types(connection, table)
+    types = {field.name: duckdb_type(field.type) for field in table.schema}
     paths = file_list(delta)
     if delta is None or not paths:
         columns = ", ".join(f'cast(null as {t}) as "{c}"' for c, t in types.items())
@@ -112,12 +109,6 @@ def select_table(
         f"select {columns} from read_parquet([{listed}], "  # noqa: S608
         "hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
     )
-
-
-def _duckdb_types(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, str]:
-    empty: pa.Table = table.schema.empty_table()
-    relation = connection.from_arrow(empty)
-    return {c: str(t) for c, t in zip(relation.columns, relation.types, strict=True)}
 
 
 def _create_versions(

@@ -88,12 +88,12 @@ def _lookup(
     from lake.store.duck import connect
 
     with connect(root) as connection:
-        connection.register("wanted", pa.table({"wanted_key": keys}))
         quoted = ", ".join(f'"{c}"' for c in columns)
         found = connection.sql(
             f"select {quoted} from read_parquet($files, hive_partitioning = true, union_by_name = true) "  # noqa: S608
-            f'semi join wanted on "{table.key[-1]}" = wanted_key',
-            params={"files": files},
+            f'semi join (select unnest($keys::varchar[]) as wanted) on "{table.key[-1]}" = wanted',
+            # As a parameter: registering an Arrow table would import pandas.
+            params={"files": files, "keys": keys},
         ).to_arrow_table()
         return found.cast(schema)
 
@@ -102,7 +102,7 @@ def upsert(root: Root, name: str, rows: pa.Table) -> Change:
     """Insert new rows, update changed ones, leave the others alone; nothing changed commits nothing.
 
     Rows must be of one source and unique by key. A row differs where its fingerprint does; where the
-    fingerprint is a map by kind of record, a row from another kind of record keeps what it does not know.
+    fingerprint is a map by view of the record, a row from another view keeps what it does not know.
     Each try reads one snapshot and commits only if nobody else did since, so two writers cannot both insert
     a row: that holds for appends as well, which Delta by itself would let through.
 
@@ -183,14 +183,14 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _filled(table: Table, old: pa.Table, new: pa.Table) -> pa.Table:
-    """New rows with the old values where they know nothing, if they come from another kind of record."""
+    """New rows with the old values where they know nothing, if they come from another view of the record."""
     by_key = {row[table.key[-1]]: row for row in old.to_pylist()}
     rows = new.to_pylist()
     for row in rows:
         before = by_key[row[table.key[-1]]]
         marks = dict(before[table.fingerprint])
         marks.update(row[table.fingerprint])
-        if before.get("record_kind") != row.get("record_kind") or len(marks) > 1:
+        if len(marks) > 1:
             for column, value in before.items():
                 if row[column] is None:
                     row[column] = value
@@ -227,10 +227,9 @@ def _matching(
     from lake.store.duck import connect
 
     with connect(root) as connection:
-        connection.register("wanted", pa.table({"wanted_value": values}))
         found = connection.execute(
             f'select "{table.key[-1]}" from read_parquet($files, hive_partitioning = true) '  # noqa: S608
-            f'semi join wanted on "{column}" = wanted_value',
-            {"files": files},
+            f'semi join (select unnest($wanted::varchar[]) as wanted) on "{column}" = wanted',
+            {"files": files, "wanted": values},
         ).fetchall()
     return [cast(str, row[0]) for row in found]

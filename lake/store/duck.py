@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import duckdb
+import pyarrow as pa
 
 from lake.store.root import Root
 
@@ -19,3 +20,18 @@ def connect(root: Root, database: str = ":memory:", read_only: bool = False) -> 
     if not root.is_local:
         connection.register_filesystem(root.filesystem)
     return connection
+
+
+def duckdb_type(kind: pa.DataType) -> str:
+    """The DuckDB name of a column's Arrow type.
+
+    DuckDB knows this itself, but asking it through an Arrow table imports pandas, which takes a second.
+    """
+    if pa.types.is_list(kind):
+        return f"{duckdb_type(kind.value_type)}[]"
+    if pa.types.is_map(kind):
+        return f"map({duckdb_type(kind.key_type)}, {duckdb_type(kind.item_type)})"
+    return {
+        pa.string(): "varchar", pa.float64(): "double", pa.int32(): "integer", pa.int64(): "bigint",
+        pa.bool_(): "boolean", pa.timestamp("us", tz="UTC"): "timestamptz",
+    }[kind]

@@ -75,7 +75,7 @@ class Lake:
             schema = pa.schema([schema.field(c) for c in columns])
         snapshot = {name: delta.open_table(self.root, name, version)}
         with connect(self.root) as connection:
-            connection.execute(f'create view "{name}" as ' + catalogue.select_table(connection, name, snapshot[name]))
+            connection.execute(f'create view "{name}" as ' + catalogue.select_table(name, snapshot[name]))
             listed = ", ".join(f'"{c}"' for c in schema.names)
             condition = f" where {where}" if where else ""
             found = connection.sql(f'select {listed} from "{name}"{condition}').to_arrow_table()  # noqa: S608

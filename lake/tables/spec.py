@@ -43,7 +43,7 @@ class Table:
     """One table of the lake.
 
     ``fingerprint`` names the column that tells whether a row changed: a string, or a map from the
-    kind of record to its digest where several kinds of record describe one row.
+    view of a record (its kind and fields) to its digest, where several describe one row.
     """
 
     name: str
