@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import MissingContextError
 
 from flows.slots import source_slot
-from lake.errors import BadReplyError, IncompleteError, MatlakeError, SettingsError, TableError
+from lake.errors import BadReplyError, IncompleteError, SettingsError, TableError
 from lake.ingest.result import IncompleteIngestError, IngestResult, Progress
 
 DEFAULT_SOURCES = ("aflow", "mp", "nomad")
@@ -80,7 +80,7 @@ def ingest(
 
     Raises:
         IncompleteError: a source misses something; the message names it. The other sources are taken.
-        MatlakeError: what a single source failed of.
+        Exception: what a single source failed of.
     """
     given = {name: as_text(value) for name, value in (options or {}).items()}
     questions = [
@@ -88,16 +88,16 @@ def ingest(
         for name in chosen(source, bool(given or saved or base_url))
     ]
     counts: dict[str, dict[str, Any]] = {}
-    faults: dict[str, MatlakeError] = {}
+    faults: dict[str, Exception] = {}
     for question in questions:
         with source_slot(question.source):
             try:
                 counts[question.source] = take_and_publish(question)
-            except MatlakeError as error:
+            except Exception as error:
                 if len(questions) == 1:
                     raise
                 faults[question.source] = error
-                run_logger().error("%s: %s", question.source, error)
+                run_logger().error("%s failed", question.source, exc_info=error)
     if faults:
         said = "\n".join(f"{name}: {error}" for name, error in faults.items())
         raise IncompleteError(f"{len(faults)} of {len(questions)} sources are not complete.\n{said}")
@@ -238,9 +238,6 @@ def log_progress(seconds: float = SECONDS_BETWEEN_LINES) -> Callable[[Progress],
             return
         last = time.monotonic()
         of = f" of {state.records_expected:,}" if state.records_expected else ""
-        logger.info(
-            "%s: %d pages, %d records read%s, %d done", state.source, state.pages, state.records, of,
-            state.committed,
-        )
+        logger.info("%s: %s pages, %s%s records done", state.source, f"{state.pages:,}", f"{state.committed:,}", of)
 
     return show

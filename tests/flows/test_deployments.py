@@ -1,0 +1,40 @@
+"""prefect.yaml and prefect.toml say what docs/flows.md promises."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows.ingest import DEFAULT_SOURCES, ingest
+
+CHECKOUT = Path(__file__).parents[2]
+DEPLOYMENTS = {d["name"]: d for d in yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())["deployments"]}
+
+
+@pytest.mark.parametrize("source", DEFAULT_SOURCES)
+def test_every_source_has_a_schedule_and_a_limit(source: str) -> None:
+    from prefect.client.schemas.schedules import CronSchedule
+
+    deployment = DEPLOYMENTS[f"ingest-{source}"]
+    (schedule,) = deployment["schedules"]
+    assert CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"]).cron == schedule["cron"]
+    assert deployment["concurrency_limit"]["limit"] == 1
+    assert deployment["parameters"] == {"source": source}
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_deployments_fit_the_flow(name: str) -> None:
+    deployment: dict[str, Any] = DEPLOYMENTS[name]
+    assert deployment["entrypoint"] == "flows/ingest.py:ingest"
+    assert set(deployment["parameters"]) <= set(ingest.parameters.properties)
+    assert deployment["work_pool"] == {"name": "matlake"}
+
+
+def test_nothing_is_sent_home_and_the_plugin_is_on() -> None:
+    settings = tomllib.loads((CHECKOUT / "prefect.toml").read_text())
+    assert settings["server"]["analytics_enabled"] is False
+    assert settings["plugins"]["enabled"] is True
