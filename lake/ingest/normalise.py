@@ -43,10 +43,11 @@ class PageBody:
 class Outcome:
     """What became of some pages: rows by table, rejects, and counts by page.
 
-    Rows are kept apart by whether they are derived: the record itself is counted by its other row.
+    Rows are kept apart by whether they are derived (the record itself is counted by its other row), and come in
+    tables that are unique by key.
     """
 
-    rows: dict[tuple[str, bool], pa.Table] = field(default_factory=dict)
+    rows: dict[tuple[str, bool], list[pa.Table]] = field(default_factory=dict)
     rejects: pa.Table | None = None
     records: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -130,7 +131,7 @@ def normalise_pages(
         built = _rows(source, table, kind, Context(options, origin), group, rejects)
         parts[table, group[0].derived].append(built)
     for place, tables in parts.items():
-        outcome.rows[place] = _last_of_each(pa.concat_tables(tables), place, outcome)
+        outcome.rows[place] = _rounds(pa.concat_tables(tables), place, outcome)
     _add_rejects(source_name, rejects, outcome)
     return outcome
 
@@ -320,15 +321,29 @@ def _fits(batch: Batch, name: str, index: int, value: Any) -> Any:
         return None
 
 
-def _last_of_each(rows: pa.Table, place: tuple[str, bool], outcome: Outcome) -> pa.Table:
-    """One row per key: of a record that came twice, the later one; the earlier counts as unchanged."""
-    latest = {key: index for index, key in enumerate(rows.column("calculation_id").to_pylist())}
-    if len(latest) == rows.num_rows:
-        return rows
+def _rounds(rows: pa.Table, place: tuple[str, bool], outcome: Outcome) -> list[pa.Table]:
+    """The rows in rounds, each unique by key, to be committed one after the other.
+
+    Of one view of a record that came twice the later is taken, the earlier counts as unchanged; several views of
+    one record come in several rounds, so that each adds what it knows.
+    """
+    views: dict[tuple[str, str], int] = {}
+    marks = rows.column("record_sha256").to_pylist()
+    for index, (key, mark) in enumerate(zip(rows.column("calculation_id").to_pylist(), marks, strict=True)):
+        views[key, mark[0][0]] = index
     _, derived = place
     if not derived:
-        outcome.unchanged += rows.num_rows - len(latest)
-    return rows.take(pa.array(sorted(latest.values()), pa.int64()))
+        outcome.unchanged += rows.num_rows - len(views)
+    rounds: list[list[int]] = []
+    seen: Counter[str] = Counter()
+    for (key, _), index in sorted(views.items(), key=lambda item: item[1]):
+        if seen[key] == len(rounds):
+            rounds.append([])
+        rounds[seen[key]].append(index)
+        seen[key] += 1
+    if len(rounds) == 1 and len(rounds[0]) == rows.num_rows:
+        return [rows]
+    return [rows.take(pa.array(indices, pa.int64())) for indices in rounds]
 
 
 def _add_rejects(source: str, rejects: list[tuple[Item, Reject]], outcome: Outcome) -> None:

@@ -188,15 +188,9 @@ class _Run:
 
     def _commit(self, batch: list[PageBody], outcome: Outcome) -> None:
         result = self.result
-        for (table, derived), rows in outcome.rows.items():
-            change = self.lake.upsert(table, rows)
-            result.add_rows(table, change)
-            if not derived:
-                result.new += change.new
-                result.changed += change.changed
-                result.unchanged += change.unchanged
-            taken = rows.column("calculation_id").to_pylist()
-            delete_keys(self.lake.root, "rejects", self.name, "calculation_id", taken)
+        for (table, derived), rounds in outcome.rows.items():
+            for rows in rounds:
+                self._commit_rows(table, rows, counted=not derived)
         result.unchanged += outcome.unchanged
         result.fetched += outcome.records.total()
         result.rejected += outcome.rejected.total()
@@ -208,6 +202,16 @@ class _Run:
         for page in batch:
             self._requests.pop(page.fetch_id, None)
             self._sizes.pop(page.fetch_id, None)
+
+    def _commit_rows(self, table: str, rows: pa.Table, counted: bool) -> None:
+        change = self.lake.upsert(table, rows)
+        self.result.add_rows(table, change)
+        if counted:
+            self.result.new += change.new
+            self.result.changed += change.changed
+            self.result.unchanged += change.unchanged
+        taken = rows.column("calculation_id").to_pylist()
+        delete_keys(self.lake.root, "rejects", self.name, "calculation_id", taken)
 
     def _fetch_rows(self, batch: list[PageBody], outcome: Outcome) -> pa.Table:
         rows: dict[str, dict[str, object]] = {}
