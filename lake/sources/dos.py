@@ -110,7 +110,7 @@ def valence_band_maximum(
     above = int(np.searchsorted(energies_ev, fermi_ev, side="right"))
     # a gap is a run of at least two empty points, so that one dip in a spiky density makes no insulator
     gap = ~filled[:-1] & ~filled[1:]
-    near = [i for i in range(above - 1 - EDGE_STEPS, above + EDGE_STEPS) if 0 <= i < len(gap) and gap[i]]
+    near = [i for i in range(above - 2 - EDGE_STEPS, above + EDGE_STEPS + 1) if 0 <= i < len(gap) and gap[i]]
     occupied = np.flatnonzero(filled[: near[-1] + 1 if near else above])
     if len(occupied) == 0:
         raise BadValueError(f"density of states: no states at or below the Fermi level of {fermi_ev:g} eV")

@@ -81,10 +81,13 @@ class _Partitions:
         yield from self._without_enthalpy()
 
     def _without_enthalpy(self) -> Iterator[Fresh]:
-        """Entries without a formation enthalpy; the whole database if AFLUX does not know how to ask for them."""
+        """Entries without a formation enthalpy; the whole database if AFLUX cannot be asked for them alone."""
         done = yield from self._try(f"{WINDOWED}(!*)", final=False)
-        if not done or (self._pager.rows == 0 and self._some_unseen()):
-            yield from self._try("")
+        if done and (self._pager.rows or not self._some_unseen()):
+            return
+        done = yield from self._try("", final=False)
+        if not done:
+            yield from self.by_auid()
 
     def _some_unseen(self) -> bool:
         """Whether a look at the whole database shows an entry that no window held."""

@@ -44,7 +44,7 @@ class Pager:
     def __init__(self, walker: Walker, query: Query) -> None:
         self._walker = walker
         self._query = query
-        self._largest = 0
+        self._capped = 0
         self.seen = Seen()
         self.asking: Request | None = None
         """The request under way: the one that failed, when an IncompleteError comes out of :meth:`read`."""
@@ -107,14 +107,17 @@ class Pager:
             found.new += self.seen.add(keyed)
             if fresh or len(keyed) < len(page.records):
                 yield Fresh(page, fresh)
-            if nothing_new or self._is_short(len(page.records)):
+            if nothing_new or self._is_short(len(page.records), size):
                 return
 
-    def _is_short(self, rows: int) -> bool:
-        """Whether a page ends the partition: only if it is smaller than pages are known to get.
+    def _is_short(self, rows: int, size: int) -> bool:
+        """Whether a page ends the partition.
 
-        A server may cap pages below the size that is asked for, so that size proves nothing.
+        A server may cap pages below the size that is asked for, so a page with fewer rows than asked for is
+        the last one only if it is also smaller than another such page was.
         """
-        short = rows < self._largest
-        self._largest = max(self._largest, rows)
-        return short
+        if rows >= size:
+            return False
+        short = rows < self._capped
+        self._capped = max(self._capped, rows)
+        return short or rows == 0

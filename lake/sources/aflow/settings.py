@@ -73,9 +73,9 @@ def _add_hubbard(batch: Batch, elements: list[Any]) -> None:
     js = batch.cleaned("hubbard_u_ev", batch.values("ldau_j"), numbers)
     maps: list[Any] = []
     for index, tluj in enumerate(combined):
-        kind = tluj[0] if types[index] is None else types[index]
-        u, j = us[index] or tluj[1], js[index] or tluj[2]
-        maps.append(_effective(batch, index, elements[index], kind, u, j))
+        kind, u, j = tluj or (None, None, None)
+        kind = kind if types[index] is None else types[index]
+        maps.append(_effective(batch, index, elements[index], kind, us[index] or u, js[index] or j))
     batch.set("hubbard_u_ev", maps)
 
 
@@ -112,7 +112,7 @@ def _tluj(value: Any) -> tuple[float | None, Any, Any]:
 
 
 def _add_code(batch: Batch) -> None:
-    codes = batch.cleaned("code", batch.values("code"), _code)
+    codes = [found or (None, None) for found in batch.cleaned("code", batch.values("code"), _code)]
     batch.set("code", [name for name, _ in codes])
     batch.set("code_version", [version for _, version in codes])
     # all of AFLOW's potential sets (PAW_…, US_…) are VASP's
