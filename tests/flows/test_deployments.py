@@ -38,3 +38,18 @@ def test_nothing_is_sent_home_and_the_plugin_is_on() -> None:
     settings = tomllib.loads((CHECKOUT / "prefect.toml").read_text())
     assert settings["server"]["analytics_enabled"] is False
     assert settings["plugins"]["enabled"] is True
+
+
+@pytest.mark.parametrize("name", ["server", "worker"])
+def test_example_environments_hold_real_settings(name: str) -> None:
+    import prefect.settings
+
+    from lake.settings import Settings
+
+    text = (CHECKOUT / "deploy" / f"{name}.env.example").read_text()
+    lines = [line.removeprefix("#") for line in text.splitlines() if "=" in line and not line.startswith("# ")]
+    names = {line.partition("=")[0] for line in lines}
+    ours = {n for n in names if n.startswith("MATLAKE_")}
+    assert {n.removeprefix("MATLAKE_").lower() for n in ours} <= set(Settings.model_fields)
+    for prefects in names - ours - {"DO_NOT_TRACK"}:
+        assert hasattr(prefect.settings, prefects), prefects
