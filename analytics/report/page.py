@@ -1,0 +1,137 @@
+"""The whole page: ask, lay out, write. One file that needs neither network nor script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from pydantic import SecretStr
+
+from analytics.report import formats
+from analytics.report.ask import Asker
+from analytics.report.labels import label
+from analytics.report.section import Section, Sources
+from analytics.report.sections import (
+    contents,
+    coverage,
+    duplicates,
+    element_offsets,
+    energies,
+    offsets,
+    overlap,
+    quality,
+)
+from lake import __version__
+from lake.errors import InputError
+from lake.store.lake import Lake
+
+COMPARISONS = (overlap, energies, offsets, element_offsets, duplicates, coverage, quality)
+
+
+def write_report(lake: Lake, output: Path) -> Path:
+    """Write the report of a lake.
+
+    Args:
+        lake: what it is about; empty ones are fine.
+        output: the HTML file; written whole or not at all.
+
+    Returns:
+        The absolute path of the file.
+
+    Raises:
+        InputError: the file cannot be written there.
+        QueryError: a query of `sql/` fails.
+    """
+    content = render(lake, datetime.now(UTC))
+    target = output.expanduser().absolute()
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            beside.write_text(content, encoding="utf-8")
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The report cannot be written to {target}: {error.strerror or error}. Give another file: "
+            "--output FILE."
+        ) from None
+    return target
+
+
+def render(lake: Lake, now: datetime) -> str:
+    """The page as HTML; every part of it is of the same table versions."""
+    with Asker.of(lake) as asker:
+        rows = asker.rows("sources")
+        sources = contents.sources_of(rows)
+        sections = [contents.section(asker, rows, now)]
+        sections += [module.section(asker, sources) for module in COMPARISONS]
+        page = _environment(sources).get_template("page.html.j2").render(
+            name=lake_name(lake), now=now, version=__version__, sections=sections, sources=sources,
+            versions=asker.versions, tiles=_tiles(rows, sections, sources), **_inline(),
+        )
+    return without_secrets(page, lake)
+
+
+def lake_name(lake: Lake) -> str:
+    """The last part of the lake's root: what is told to others is its name, not where it lies."""
+    return lake.root.uri.rstrip("/").rsplit("/", 1)[-1] or "lake"
+
+
+def without_secrets(page: str, lake: Lake) -> str:
+    """The page with every secret setting blotted out, wherever a record or message may have carried one."""
+    for name in type(lake.settings).model_fields:
+        value = getattr(lake.settings, name)
+        if isinstance(value, SecretStr) and value.get_secret_value():
+            for spelling in {value.get_secret_value(), str(Markup.escape(value.get_secret_value()))}:
+                page = page.replace(spelling, "•••")
+    return page
+
+
+def _tiles(rows: list[dict[str, Any]], sections: list[Section], sources: Sources) -> list[tuple[str, str]]:
+    """The few numbers that a reader wants first."""
+    found = next((s for s in sections if s.name == "overlap"), None)
+    pairs = found.content.get("rows", []) if found else []
+    common = max((r["common_keys"] for r in pairs if r["key_kind"] == "cell_key"), default=None)
+    tiles = [
+        (formats.count(sum(r["n_rows"] for r in rows)), "calculations"),
+        (formats.count(len(rows)), "database" if len(rows) == 1 else "databases"),
+    ]
+    if common is not None:
+        best = next(r for r in pairs if r["key_kind"] == "cell_key" and r["common_keys"] == common)
+        pair = " and ".join(sources.short(best[f"{side}_source"]) for side in ("left", "right"))
+        tiles.append((formats.count(common), f"materials common to {pair}"))
+    tiles.append((formats.count(sum(r["n_dos"] for r in rows)), "densities of states"))
+    tiles.append((formats.count(sum(r["n_rejects"] for r in rows)), "records rejected"))
+    return tiles
+
+
+def _environment(sources: Sources) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("analytics.report"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )
+    for name in ("count", "number", "signed", "percent", "moment", "shortened"):
+        environment.filters[name] = getattr(formats, name)
+    environment.filters["label"] = label
+    environment.filters["short"] = sources.short
+    environment.filters["colour"] = sources.colour
+    environment.globals["explained"] = element_offsets.explained
+    return environment
+
+
+def _inline() -> dict[str, Markup]:
+    """Style and script, and the script's digest: the page's own policy lets no other script run."""
+    folder = files("analytics.report").joinpath("templates")
+    style, script = (folder.joinpath(n).read_text(encoding="utf-8") for n in ("style.css", "script.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {"style": Markup(style), "script": Markup(script), "script_digest": Markup(digest)}  # noqa: S704
