@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -52,6 +52,8 @@ def run_query(lake: Lake, name_or_sql: str, parameters: Mapping[str, str] = NO_P
         QueryError: unknown query or parameter, a value that does not fit, SQL that fails or that would write.
     """
     with lake.connect() as connection:
+        # Otherwise an unknown table's name is looked for among the variables of this program.
+        connection.execute("set python_enable_replacements = false")
         return run_on(connection, name_or_sql, parameters)
 
 
@@ -169,11 +171,18 @@ def _check_choice(
 
 def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, Value]) -> pa.Table:
     try:
-        # execute(), as sql() takes no statement that DuckDB runs as several (PIVOT).
-        answer: Any = connection.execute(sql, dict(values))
-        table: pa.Table = answer.to_arrow_reader().read_all()
+        table: pa.Table = connection.sql(sql, params=dict(values) or None).to_arrow_table()
     except duckdb.Error as error:
         raise QueryError(f"The query failed. {_advice(connection, error)}") from None
+    return _narrow(table)
+
+
+def _narrow(table: pa.Table) -> pa.Table:
+    """DuckDB's sums of whole numbers have 128 bits, which Arrow calls decimals: int64 where they fit."""
+    for place, field in enumerate(table.schema):
+        if field.type == pa.decimal128(38, 0):
+            with suppress(pa.ArrowInvalid):
+                table = table.set_column(place, field.name, table[field.name].cast(pa.int64()))
     return table
 
 

@@ -3,6 +3,8 @@
 -- One row per source and column of calculations. An empty list or map is known: hubbard_u_ev = {} says
 -- that no +U was used.
 --
+-- param column_pattern varchar = '%' : only columns whose name is like this (SQL: % any text, _ any character)
+--
 -- column source : database
 -- column column_name : column of calculations
 -- column n_rows : rows of the source
@@ -30,4 +32,5 @@ select
     known_rows,
     100.0 * known_rows / n_rows as known_percent
 from long
+where column_name like $column_pattern
 order by source, column_name

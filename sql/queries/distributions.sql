@@ -1,5 +1,4 @@
--- How are the formation energies of every database distributed, for all its rows and for the common
--- materials?
+-- How are formation energies distributed, over all rows and over the common materials?
 --
 -- The two panels of the paper's Figure 2. One row per source, kind of key, selection and bin that is not
 -- empty.
