@@ -33,3 +33,7 @@ class TableError(MatlakeError):
 
 class QueryError(MatlakeError):
     """A SQL query is unknown, lacks a parameter, or failed."""
+
+
+class StructureError(MatlakeError):
+    """A crystal cannot be turned into a row, or a row into a crystal, without losing something."""
