@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,6 +13,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from lake.errors import QueryError
 from lake.ingest.result import IncompleteIngestError, IngestResult
@@ -19,7 +21,8 @@ from lake.ingest.result import Progress as IngestProgress
 from lake.store.lake import Lake
 
 err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+# A pipe or file has no width: lines are not folded there.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 10_000)
 FORMATS = ("table", "json", "csv", "parquet")
 
 
@@ -90,8 +93,8 @@ def show_result(lake: Lake, query: str, words: Sequence[str], format_: str, outp
         raise QueryError("--format parquet is binary: add --output FILE or redirect it.")
     table = run_query(lake, query, parse_params(words))
     if format_ == "table" and output is None:
-        out.print(rich_table(table))
-        out.print(f"{table.num_rows:,} rows")
+        show_table(table)
+        err.print(f"{table.num_rows:,} rows")
         return
     content = encoded(table, format_)
     if output:
@@ -103,8 +106,6 @@ def show_result(lake: Lake, query: str, words: Sequence[str], format_: str, outp
 
 def encoded(table: pa.Table, format_: str) -> bytes:
     """A result as bytes: json is one list of row objects, csv has a header line."""
-    import io
-
     import orjson
 
     if format_ == "json":
@@ -179,15 +180,30 @@ def rich_table(table: pa.Table, title: str | None = None) -> RichTable:
     for field in table.schema:
         numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         shown.add_column(field.name, justify="right" if numeric else "left", overflow="fold")
-    from rich.text import Text
-
     for row in plain_rows(table):
         shown.add_row(*(Text(_cell(value)) for value in row.values()))
     return shown
 
 
+def show_table(table: pa.Table) -> None:
+    """A result on stdout: as a table, or row by row where the terminal is too narrow for that."""
+    rows = plain_rows(table)
+    widths = [
+        max(len(name), *(len(_cell(row[name])) for row in rows)) if rows else len(name)
+        for name in table.column_names
+    ]
+    if sum(widths) + 3 * len(widths) + 1 <= out.width:
+        out.print(rich_table(table))
+        return
+    longest = max(map(len, table.column_names))
+    for number, row in enumerate(rows, start=1):
+        out.print(f"[bold]row {number}[/bold]")
+        for name, value in row.items():
+            out.print(f"  {name:<{longest}}  {_cell(value)}", markup=False)
+
+
 def _plain_text(table: pa.Table) -> str:
-    console = Console(record=True, width=240, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(record=True, width=10_000, file=io.StringIO())
     console.print(rich_table(table))
     return console.export_text()
 
@@ -197,11 +213,11 @@ def show_queries(name: str | None) -> None:
     from analytics import queries
 
     if name is not None:
-        out.print(queries.describe(name), soft_wrap=True, markup=False)
+        out.print(str(queries.describe(name)), soft_wrap=True, markup=False)
         return
     listed = RichTable("query", "answers", header_style="bold")
     for known in queries.names():
-        listed.add_row(known, queries.describe(known).splitlines()[0])
+        listed.add_row(known, queries.describe(known).question)
     out.print(listed)
     out.print("matlake sql NAME --describe shows columns, units and parameters.")
 
@@ -222,7 +238,7 @@ def show_status(lake: Lake) -> None:
             count = connection.execute(f'select count(*) from "{name}"').fetchone()  # noqa: S608
             tables.add_row(name, str(table_version), f"{count[0]:,}" if count else "–")
     out.print(tables)
-    out.print(rich_table(run_query(lake, "sources", {})))
+    show_table(run_query(lake, "sources", {}))
 
 
 def show_citations(name: str | None) -> None:
