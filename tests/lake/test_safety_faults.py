@@ -107,7 +107,7 @@ def test_a_page_that_never_comes_is_named_and_fetched_by_the_next_run(name, held
         server.forget()
         assert attempt(lake, case, server) == []
         assert not had & set(server.counts), "pages that were there already were fetched again"
-    assert contents(lake, case) == contents(undisturbed(case), case)
+    assert contents(lake, case, PAGE_OF_RECORD) == contents(undisturbed(case), case, PAGE_OF_RECORD)
 
 
 @pytest.mark.parametrize("name", CASES)

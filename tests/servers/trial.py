@@ -20,7 +20,7 @@ TIMES = {"fetched_at"}
 QUICK: dict[str, Any] = {
     "backoff_seconds": 0.01, "max_backoff_seconds": 0.05, "timeout_seconds": 5.0,
     "requests_per_second": 1000.0, "concurrent_requests": 2, "attempts": 4, "workers": 1,
-    "batch_records": 15, "mp_api_key": API_KEY,
+    "batch_records": 25, "mp_api_key": API_KEY,
 }
 
 

@@ -97,7 +97,7 @@ def _listed(document: list[Any], origin: str) -> tuple[str, Sequence[Record]]:
 
 
 def _is_text(document: list[Any]) -> bool:
-    return any(isinstance(item, str) for item in document[:5])
+    return not any(isinstance(item, dict) for item in document)
 
 
 def _described(document: Any) -> str:
