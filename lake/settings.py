@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Annotated
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lake.errors import SettingsError
 
+PREFIX = "MATLAKE_"
+
 
 class Settings(BaseSettings):
     """Everything that can be set, from the environment (prefix `MATLAKE_`) or a `.env` file."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="MATLAKE_", env_file=".env", extra="forbid", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", hide_input_in_errors=True)
 
     root: str = Field("lake-data", description="The lake: a folder, or s3://bucket/prefix.")
     cache_dir: str | None = Field(
@@ -53,17 +56,34 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings; arguments win over the environment.
+    """Read the settings; arguments win over the environment, and that over a `.env` file.
 
     Raises:
-        SettingsError: a value is missing or of the wrong form; the values themselves are not shown.
+        SettingsError: a name is unknown, or a value is of the wrong form; the values themselves are not shown.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    file = {name.upper(): value for name, value in dotenv_values(".env").items()}
+    environment = {name.upper() for name in os.environ}
+    _refuse_unknown({name for name in environment | set(file) if name.startswith(PREFIX)})
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in file.items()
+        if name.startswith(PREFIX) and name not in environment
+    }
+    given |= {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
-        faults = "; ".join(f"MATLAKE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise SettingsError(f"Settings cannot be used: {faults}.") from None
+
+
+def _refuse_unknown(names: set[str]) -> None:
+    """A misspelt setting must not be ignored in silence."""
+    known = [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+    for name in sorted(names - set(known)):
+        close = get_close_matches(name, known, n=1)
+        hint = f" Is {close[0]} meant?" if close else ""
+        raise SettingsError(f"There is no setting {name}.{hint} Settings: {', '.join(known)}.")
 
 
 @lru_cache(maxsize=1)
