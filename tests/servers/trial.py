@@ -39,7 +39,7 @@ CASES = {case.name: case for case in (
     Case("aflow", "aflow", "/API/aflux/", {"page_size": "10"}),
     Case("mp", "mp", "", {"page_size": "10"}),
     Case("nomad", "nomad", "/prod/v1/api/v1", {"page_size": "10"}),
-    Case("nomad_archive", "nomad", "/prod/v1/api/v1", {"page_size": "4", "archive": "true"}),
+    Case("nomad_archive", "nomad", "/prod/v1/api/v1", {"page_size": "4", "what": "archive", "dos": "true"}),
     Case("optimade", "optimade", "", {"page_size": "10"}),
 )}
 
