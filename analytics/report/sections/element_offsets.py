@@ -49,7 +49,7 @@ def section(asker: Asker, sources: Sources) -> Section:
         "material is a sum over "
         "its elements. This is that sum, fitted robustly (Huber), and what remains after it."
     )
-    at_least, rows = _fitted(asker)
+    at_least, rows = fitted(asker)
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         grouped[row["left_source"], row["right_source"]].append(row)
@@ -67,7 +67,7 @@ def section(asker: Asker, sources: Sources) -> Section:
     })
 
 
-def _fitted(asker: Asker) -> tuple[int, list[dict[str, Any]]]:
+def fitted(asker: Asker) -> tuple[int, list[dict[str, Any]]]:
     """The fits, and how many materials an element needed: fewer only where nothing could be fitted otherwise."""
     for at_least in AT_LEAST:
         rows = asker.rows("element_offsets", at_least=str(at_least), **FILTER)

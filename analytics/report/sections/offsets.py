@@ -11,6 +11,7 @@ from analytics.report.section import Caption, Section, Sources
 from analytics.report.svg import tick_text, ticks
 
 MOST_PAIRS = 6
+MOST_REFERENCES = 4
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Panel:
     axis_low: float
     axis_high: float
     unknown: str
+    references: str | None
 
     def place(self, value: float) -> float:
         """Where a value stands on the axis, in percent, kept inside."""
@@ -100,6 +102,9 @@ def section(asker: Asker, sources: Sources) -> Section:
 def _panels(asker: Asker, quantity: Quantity, sources: Sources) -> list[Panel]:
     overall = asker.rows(quantity.query, by="all", **PAPER)
     by_class = asker.rows(quantity.query, by="anion_class", **PAPER)
+    by_reference = []
+    if quantity.query == "energy_offsets":
+        by_reference = asker.rows(quantity.query, by="formation_energy_reference", **PAPER)
     panels = []
     for row in sorted(overall, key=lambda r: (-r["n_materials"], r["left_source"], r["right_source"])):
         pair = (row["left_source"], row["right_source"])
@@ -110,8 +115,22 @@ def _panels(asker: Asker, quantity: Quantity, sources: Sources) -> list[Panel]:
         groups.sort(key=lambda g: (-g["n_materials"], str(g["left_group"])))
         lines = [_line(row, "all materials", quantity, overall=True)]
         lines += [_line(g, str(g["left_group"]), quantity, overall=False) for g in groups]
-        panels.append(_panel(row, lines, sources))
+        refers = [g for g in by_reference if (g["left_source"], g["right_source"]) == pair]
+        panels.append(_panel(row, lines, sources, _references(refers, sources)))
     return panels
+
+
+def _references(groups: list[dict[str, Any]], sources: Sources) -> str | None:
+    """What the compared formation energies refer to on either side; an offset may come from nothing else."""
+    if not groups:
+        return None
+    words = [
+        f"{sources.short(g['left_source'])} {g['left_group']}, {sources.short(g['right_source'])} {g['right_group']} "
+        f"({g['n_materials']:,} materials)"
+        for g in sorted(groups, key=lambda g: (-g["n_materials"], str(g["left_group"]), str(g["right_group"])))
+    ]
+    more = len(words) - MOST_REFERENCES
+    return "; ".join(words[:MOST_REFERENCES]) + (f"; {more} more combinations" if more > 0 else "")
 
 
 def _line(row: dict[str, Any], name: str, quantity: Quantity, *, overall: bool) -> Line:
@@ -126,7 +145,7 @@ def _line(row: dict[str, Any], name: str, quantity: Quantity, *, overall: bool) 
     )
 
 
-def _panel(row: dict[str, Any], lines: list[Line], sources: Sources) -> Panel:
+def _panel(row: dict[str, Any], lines: list[Line], sources: Sources, references: str | None) -> Panel:
     ends = [v for line in lines for v in (line.q25, line.q75, line.median, line.low, line.high) if v is not None]
     low, high = min([*ends, 0.0]), max([*ends, 0.0])
     margin = 0.06 * (high - low) or 0.05
@@ -135,4 +154,4 @@ def _panel(row: dict[str, Any], lines: list[Line], sources: Sources) -> Panel:
         f"{row[f'{side}_rows']:,}"
         for side in ("left", "right")
     )
-    return Panel(row["left_source"], row["right_source"], lines, low - margin, high + margin, unknown)
+    return Panel(row["left_source"], row["right_source"], lines, low - margin, high + margin, unknown, references)

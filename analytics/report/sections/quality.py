@@ -93,5 +93,7 @@ def _findings(counts: list[dict[str, Any]], sources: Sources) -> list[Finding]:
         if len(subjects) == 1 and subjects[0].words == "no reason given":
             result.append(Finding(words, meaning, subjects[0].counts))
         else:
-            result += [Finding(f"{words}: {s.words}", meaning, s.counts) for s in subjects]
+            result += [
+                Finding(f"{words}: {s.words}", meaning if s is subjects[0] else "", s.counts) for s in subjects
+            ]
     return result
