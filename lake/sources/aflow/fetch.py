@@ -18,7 +18,8 @@ FIRST_WINDOW_EV = 2.5
 NARROWEST_EV = 0.005
 MAX_FAILURES = 10
 """Partitions that fail one after the other before the server counts as down."""
-LONGEST_PREFIX = 4
+LONGEST_PREFIX = 2
+"""Digits of the auid that partitions are divided by: 256 parts at most, so that a failing server ends it soon."""
 _HEX = "0123456789abcdef"
 
 
@@ -30,7 +31,7 @@ def walk(walker: Walker, options: Mapping[str, str], base_url: str | None) -> It
         IncompleteError: the server does not answer at all any more.
     """
     query = read_options(options, base_url, walker.limit)
-    partitions = _Partitions(walker, Pager(walker, query))
+    partitions = _Partitions(walker, Pager(walker, query), query.page_size)
     ways = {"enthalpy": partitions.by_enthalpy, "auid": partitions.by_auid, "none": partitions.undivided}
     for fresh in ways[query.partition]():
         yield fresh.page
@@ -41,9 +42,10 @@ def walk(walker: Walker, options: Mapping[str, str], base_url: str | None) -> It
 class _Partitions:
     """Divides the database, more finely where the server fails."""
 
-    def __init__(self, walker: Walker, pager: Pager) -> None:
+    def __init__(self, walker: Walker, pager: Pager, page_size: int) -> None:
         self._walker = walker
         self._pager = pager
+        self._roomy = page_size // 4
         self._failures = 0
 
     def undivided(self) -> Iterator[Fresh]:
@@ -62,7 +64,7 @@ class _Partitions:
                 yield from self._prefix(prefix + digit)
 
     def by_enthalpy(self) -> Iterator[Fresh]:
-        """Windows of formation enthalpy, then the entries that have none."""
+        """Windows of formation enthalpy, wider where there is little and narrower where pages fill; then the rest."""
         yield from self._try(_window(-FAR_EV, LOWEST_EV))
         low, width = LOWEST_EV, FIRST_WINDOW_EV
         while low < HIGHEST_EV:
@@ -73,7 +75,7 @@ class _Partitions:
                 width /= 2
                 continue
             low = high
-            if done and self._pager.rows == 0:
+            if done and self._pager.rows <= self._roomy:
                 width *= 2
             elif done and self._pager.pages > 1:
                 width = max(width / 2, NARROWEST_EV)
