@@ -63,7 +63,8 @@ def main() -> None:
         peer, peer_said = timed(PEER, arguments.folder)
         fetched, new, rejected, keys = said.split()
         ratios.append(peer / ours)
-        print(f"matlake ingest, committed : {ours:7.2f} s   {fetched} records, {new} new, {rejected} rejected, {keys} keys")
+        counts = f"{fetched} records, {new} new, {rejected} rejected, {keys} keys"
+        print(f"matlake ingest, committed : {ours:7.2f} s   {counts}")
         print(f"pymatgen + spglib loop    : {peer:7.2f} s   {peer_said} keys")
         print(f"ratio                     : {peer / ours:7.1f}   (target: at least 5)")
     print(f"median ratio {median(ratios):.1f} over {len(ratios)} run(s)")

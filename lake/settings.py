@@ -64,7 +64,7 @@ def load_settings(**overrides: object) -> Settings:
     file = {name.upper(): value for name, value in dotenv_values(".env").items()}
     environment = {name.upper() for name in os.environ}
     _refuse_unknown({name for name in environment | set(file) if name.startswith(PREFIX)})
-    given = {
+    given: dict[str, object] = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in file.items()
         if name.startswith(PREFIX) and name not in environment

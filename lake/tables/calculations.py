@@ -23,7 +23,7 @@ PROVENANCE = (
     Column("license", STRING, "SPDX name or the source's own words; null = none is stated"),
     Column("redistributable", FLAG, "whether the licence lets rows be passed on"),
     Column("raw_sha256", STRING, "the reply that the row was made from, under raw/<source>/"),
-    Column("record_sha256", STRING_MAP, "digest of the record as it came, by view: its kind and fields", nullable=False),
+    Column("record_sha256", STRING_MAP, "digest of the record as it came, by view (kind, fields)", nullable=False),
     Column("fetched_at", TIME, "when the reply was taken", nullable=False),
 )
 
