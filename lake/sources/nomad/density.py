@@ -97,9 +97,13 @@ def _by_spin(channels: list[Channel], found: View) -> tuple[Floats, list[Floats]
             raise BadValueError("density of states: spin-polarised, but the second channel is missing")
     grids = [_floats(section["energies"], "energies") * EV_PER_JOULE for section, _ in chosen]
     densities = [_floats(values, "values") * PER_EV_PER_PER_JOULE for _, values in chosen]
-    if len(grids) == 2 and (grids[0].shape != grids[1].shape or not np.allclose(grids[0], grids[1], rtol=0.0, atol=1e-6)):
+    if len(grids) == 2 and not _same(grids[0], grids[1]):
         raise BadValueError("density of states: the two spin channels have different energies")
     return grids[0], densities
+
+
+def _same(left: Floats, right: Floats) -> bool:
+    return left.shape == right.shape and np.allclose(left, right, rtol=0.0, atol=1e-6)
 
 
 def _floats(values: Any, name: str) -> Floats:
