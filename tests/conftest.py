@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
 from lake.settings import Settings, load_settings
 from lake.store.lake import Lake
 

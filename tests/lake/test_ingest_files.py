@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import zstandard
+
 from lake.errors import InputError, SettingsError
 from lake.ingest import files
 from lake.ingest.result import IncompleteIngestError

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+
 from lake.errors import SettingsError, TableError
 from lake.store import raw
 from lake.store.delta import Change, delete_keys
