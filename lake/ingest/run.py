@@ -127,9 +127,12 @@ class _Run:
 
     def live(self, base_url: str | None, urls: Sequence[str]) -> None:
         """Ask the server, or fetch saved replies from URLs, and commit everything."""
+        check_settings = getattr(self.source, "check_settings", None)
+        if check_settings and not urls:
+            check_settings(self.lake.settings, self.options, base_url)
         asked = dict(self.options) | ({"urls": " ".join(urls)} if urls else {})
         journal = Journal(self.lake.root, self.name, asked | {"limit": str(self.limit)}, base_url)
-        headers = {} if urls else self._secret_headers()
+        headers = {} if urls else self._secret_headers(base_url)
         client = Client(self.source.declaration, self.lake.settings, headers)
         walker = LiveWalker(self.source, self.lake.root, client, journal, self.limit)
         journal.start()
@@ -148,7 +151,10 @@ class _Run:
         if not self.result.missing:
             journal.finish()
 
-    def _secret_headers(self) -> dict[str, str]:
+    def _secret_headers(self, base_url: str | None) -> dict[str, str]:
+        check = getattr(self.source, "check_settings", None)
+        if check:
+            check(self.lake.settings, self.options, base_url)
         give = getattr(self.source, "headers", None)
         return dict(give(self.lake.settings)) if give else {}
 

@@ -6,7 +6,7 @@ protocol. Nothing else is edited: :func:`lake.sources.find` reads the folders.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -76,6 +76,17 @@ class Walker(Protocol):
         A request that fails for good is recorded as :meth:`fail` does, and left out.
         """
 
+    def take(self, request: Request, read: Callable[[], bytes]) -> Page:
+        """A page that comes another way than over HTTP, resumed like any other.
+
+        Args:
+            request: what names the page; nothing is sent.
+            read: gives its body, where there is no receipt of it; may raise BadReplyError.
+
+        Raises:
+            IncompleteError: it could not be had; it is recorded as failed.
+        """
+
     def fail(self, request: Request, message: str) -> None:
         """Record that something is missing: the ingest goes on and ends as incomplete, naming it."""
 
@@ -108,7 +119,16 @@ class Identity:
 
 
 class Source(Protocol):
-    """One database: the same few functions in every source folder."""
+    """One database: the same few functions in every source folder.
+
+    A source may also have
+
+    - ``headers(settings) -> dict[str, str]``: secret headers (keys, tokens); they go to the first host asked and
+      appear in no log, table or message;
+    - ``check_settings(settings, options, base_url)``: raise SettingsError before a live call that cannot work;
+    - ``derived(records, kind) -> list[Record] | None``: further records in the same documents, of the kind
+      ``<kind>_dos``, for a second table.
+    """
 
     declaration: Declaration
     version: int
