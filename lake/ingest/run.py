@@ -127,9 +127,6 @@ class _Run:
 
     def live(self, base_url: str | None, urls: Sequence[str]) -> None:
         """Ask the server, or fetch saved replies from URLs, and commit everything."""
-        check_settings = getattr(self.source, "check_settings", None)
-        if check_settings and not urls:
-            check_settings(self.lake.settings, self.options, base_url)
         asked = dict(self.options) | ({"urls": " ".join(urls)} if urls else {})
         journal = Journal(self.lake.root, self.name, asked | {"limit": str(self.limit)}, base_url)
         headers = {} if urls else self._secret_headers(base_url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -70,6 +70,18 @@ class LiveWalker:
                 for _, future in waiting:
                     future.cancel()
 
+    def take(self, request: Request, read: Callable[[], bytes]) -> Page:
+        """One page that comes another way than over HTTP, from its receipt or from ``read``.
+
+        Raises:
+            IncompleteError: it could not be had; it is recorded as failed.
+        """
+        try:
+            return self._page(request, read)
+        except MatlakeError as error:
+            self.fail(request, str(error))
+            raise IncompleteError(str(error)) from error
+
     def fail(self, request: Request, message: str) -> None:
         """Record that something is missing."""
         self.failed[fetch_id(self._source.declaration.name, request)] = (
@@ -80,7 +92,7 @@ class LiveWalker:
         """Take back a recorded failure: what the request was for is asked for in another way."""
         self.failed.pop(fetch_id(self._source.declaration.name, request), None)
 
-    def _page(self, request: Request) -> Page:
+    def _page(self, request: Request, read: Callable[[], bytes] | None = None) -> Page:
         name = self._source.declaration.name
         key = fetch_id(name, request)
         receipt = self._journal.find(key)
@@ -88,7 +100,7 @@ class LiveWalker:
             body = raw.fetch(self._root, name, receipt.sha256)
             self.resumed_pages += 1
             return self._decoded(request, body, datetime.fromisoformat(receipt.fetched_at))
-        body = self._client.ask(request, lambda body: self._check(request, body))
+        body = read() if read else self._client.ask(request, lambda body: self._check(request, body))
         fetched_at = datetime.now(UTC)
         sha256 = raw.keep(self._root, name, body)
         self._journal.note(key, Receipt(sha256, fetched_at.isoformat()))
