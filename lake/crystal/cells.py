@@ -168,10 +168,11 @@ def _sound(batch: Batch, cells: Cells) -> Cells:
     odd = f"values that are not finite, or beyond {LARGEST_COMPONENT:g}"
     refuse(~(largest_lattice <= LARGEST_COMPONENT), lambda _: f"lattice_vectors_angstrom: {odd}")
     refuse(~(largest_position <= LARGEST_COMPONENT), lambda _: f"fractional_positions: {odd}")
-    volumes = np.abs(np.linalg.det(np.where(bad[:, None, None], np.eye(3), cells.lattices)))
+    lattices = np.where(bad[:, None, None], np.eye(3), cells.lattices)
+    volumes = np.abs(np.linalg.det(lattices))
     refuse(~(volumes >= SMALLEST_VOLUME_ANGSTROM3 * cells.counts),
            lambda n: f"a cell of {volumes[n]:g} Å³ for {cells.counts[n]} atoms")
-    lengths = np.linalg.norm(cells.lattices, axis=2).prod(axis=1)
+    lengths = np.linalg.norm(lattices, axis=2).prod(axis=1)
     refuse(~(volumes >= SMALLEST_VOLUME_SHARE * lengths),
            lambda _: "lattice_vectors_angstrom: the three vectors lie in one plane")
     return cells if not bad.any() else _select(cells, ~bad)

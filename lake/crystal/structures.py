@@ -38,6 +38,7 @@ def row_from_structure(structure: Structure) -> dict[str, Any]:
     sites = list(getattr(structure, "sites", []))
     if not sites or not hasattr(structure, "lattice"):
         raise StructureError(f"A {type(structure).__name__} without lattice or sites is no crystal.")
+    symbols = [_element(site.species, number) for number, site in enumerate(sites)]
     extras = {
         "charge": getattr(structure, "_charge", None),
         "pbc": None if all(structure.lattice.pbc) else [bool(p) for p in structure.lattice.pbc],
@@ -49,7 +50,7 @@ def row_from_structure(structure: Structure) -> dict[str, Any]:
     return write_row(
         structure.lattice.matrix,
         np.array([site.frac_coords for site in sites]),
-        [_element(site.species, number) for number, site in enumerate(sites)],
+        symbols,
         {name: value for name, value in extras.items() if value is not None},
     )
 
