@@ -37,13 +37,17 @@ def show_overlap(rows: list[dict[str, Any]], sources: Sources) -> None:
         table.add_column(heading)
     for heading in ("first", "second", "common", "of smaller"):
         table.add_column(heading, justify="right")
-    for row in rows:
+    kept = {row[f"{side}_source"]: row[f"{side}_rows"] for row in rows for side in ("left", "right")}
+    for row in (r for r in rows if kept[r["left_source"]] and kept[r["right_source"]]):
         table.add_row(
             _pair(row, sources, " and "), {"cell_key": "cell", "reduced_key": "reduced"}[row["key_kind"]],
             formats.count(row["left_keys"]), formats.count(row["right_keys"]), formats.count(row["common_keys"]),
             formats.percent(row["smaller_share_percent"]),
         )
     _titled("Overlap: materials (formula and space group) that both have", table)
+    without = [sources.short(name) for name, rows_kept in kept.items() if not rows_kept]
+    if without:
+        out.print(f"No row of {', '.join(without)} passes the filter; the report compares all rows as well.\n")
 
 
 def show_offsets(asker: Asker, sources: Sources) -> None:

@@ -100,7 +100,7 @@ def without_secrets(page: str, lake: Lake) -> str:
 def _tiles(rows: list[dict[str, Any]], sections: list[Section], sources: Sources) -> list[tuple[str, str]]:
     """The few numbers that a reader wants first."""
     found = next((s for s in sections if s.name == "overlap"), None)
-    pairs = found.content.get("rows", []) if found else []
+    pairs = found.content["views"][0]["rows"] if found and found.content else []
     common = max((r["common_keys"] for r in pairs if r["key_kind"] == "cell_key"), default=None)
     tiles = [
         (formats.count(sum(r["n_rows"] for r in rows)), "calculations"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analytics.report.ask import KEY_WORDS, PAPER, Asker, filter_words
@@ -11,6 +11,12 @@ from analytics.report.euler import SMALLEST_RADIUS, euler_figure
 from analytics.report.formats import count, percent
 from analytics.report.section import Caption, Section, Sources, cut
 
+FILTERS: Mapping[str, Mapping[str, str]] = {
+    "As in the paper": PAPER,
+    "All rows": {
+        **PAPER, "functional": "any", "require_formation_energy": "false", "require_band_gap": "false",
+    },
+}
 MOST_PAIRS = 6
 MOST_ROWS = 60
 BOX = (300.0, 150.0)
@@ -25,36 +31,41 @@ def section(asker: Asker, sources: Sources) -> Section:
         "this is the "
         "paper's identity; by the reduced formula it survives supercells."
     )
-    rows = asker.rows("overlap", **PAPER)
-    if not rows:
+    views = [_view(asker, sources, heading, params) for heading, params in FILTERS.items()]
+    if not views[0]["rows"]:
         return Section("overlap", title, lead, nothing=(
             "An overlap needs two databases; this lake holds "
             + (f"only {sources.short(sources.names[0])}." if len(sources.names) == 1 else "none.")
         ))
+    return Section("overlap", title, lead, {"views": views, "key_words": KEY_WORDS})
+
+
+def _view(asker: Asker, sources: Sources, heading: str, params: Mapping[str, str]) -> dict[str, Any]:
+    """Figures and table after one filter."""
+    rows = asker.rows("overlap", **params)
     most = _most_common(rows)
     rows.sort(key=lambda r: (
         -most[r["left_source"], r["right_source"]], r["left_source"], r["right_source"], r["key_kind"]))
-    drawn = [row for row in rows[: 2 * MOST_PAIRS] if row["left_keys"] or row["right_keys"]]
-    figures = [_figure(row, sources, _area(rows)) for row in drawn]
+    drawn = [row for row in rows if row["left_keys"] and row["right_keys"]]
+    figures = [_figure(row, sources, _area(drawn)) for row in drawn[: 2 * MOST_PAIRS]]
     table, left_out = cut(rows, MOST_ROWS)
-    pairs = len(rows) // 2
-    n = f"{sum(_filtered_rows(rows).values()):,} calculations of {len(_filtered_rows(rows))} databases"
-    made_from, words = asker.made_from("calculations"), filter_words(PAPER)
-    return Section("overlap", title, lead, {
-        "figures": figures, "rows": table, "left_out": left_out, "key_words": KEY_WORDS,
+    kept = _filtered_rows(rows)
+    n = f"{sum(kept.values()):,} calculations of {sum(1 for of in kept.values() if of)} databases"
+    made_from, words = asker.made_from("calculations"), filter_words(params)
+    pairs = len(drawn) // 2
+    return {
+        "heading": heading, "figures": figures, "rows": table, "left_out": left_out,
+        "without": [sources.short(s) for s in sources.names if not kept.get(s)],
+        "nothing_common": not any(row["common_keys"] for row in rows),
         "figures_caption": Caption(
-            "Unique materials per pair of databases. The area of a circle is the number of its unique "
-            "materials, the "
-            "shared area what both have; all circles have one scale, except that none is drawn smaller "
-            "than a dot."
+            "Unique materials per pair of databases. The area of a circle is the number of its unique materials, the "
+            "shared area what both have; all circles have one scale, except that none is drawn smaller than a dot."
             + (f" The {MOST_PAIRS} pairs with most common materials of {pairs}." if pairs > MOST_PAIRS else ""),
             made_from, n, words),
         "table_caption": Caption(
-            "Counts behind the circles. Shares are shares of unique materials; a functional is unknown "
-            "where neither "
+            "Counts behind the circles. Shares are shares of unique materials; a functional is unknown where neither "
             "the record nor its calculation names it.", made_from, n, words),
-        "nothing_common": not any(row["common_keys"] for row in rows),
-    })
+    }
 
 
 def _most_common(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], int]:
