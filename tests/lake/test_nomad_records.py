@@ -174,7 +174,8 @@ def test_a_gap_in_ev_is_not_taken_for_joules(lake, tmp_path):
 
 
 def test_summary_comes_before_band_structure_and_density():
-    bands = {"band_structure_electronic": [{"band_gap": [channel(2.0)]}], "dos_electronic": {"band_gap": [channel(3.0)]}}
+    bands = {"band_structure_electronic": [{"band_gap": [channel(2.0)]}],
+             "dos_electronic": {"band_gap": [channel(3.0)]}}
     assert gap_row(channel(1.0), **bands)["band_gap_ev"] == pytest.approx(1.0)
     assert gap_row(**bands)["band_gap_ev"] == pytest.approx(2.0)
     del bands["band_structure_electronic"]
@@ -200,8 +201,9 @@ def test_hubbard_u_is_a_map_in_ev(archives):
 def test_structures_in_other_places():
     optimised = minimal()
     properties = optimised["results"]["properties"]
-    properties["geometry_optimization"] = {"structure_optimized": copy.deepcopy(properties["structures"]["structure_original"])}
-    properties["geometry_optimization"]["structure_optimized"]["lattice_vectors"][0][0] = 5e-10
+    final = copy.deepcopy(properties["structures"]["structure_original"])
+    final["lattice_vectors"][0][0] = 5e-10
+    properties["geometry_optimization"] = {"structure_optimized": final}
     assert rows_of([optimised])[0]["lattice_vectors_angstrom"][0][0] == pytest.approx(5.0)
     served = {"entry_id": "x", "optimade": {
         "lattice_vectors": [[4, 0, 0], [0, 4, 0], [0, 0, 4]], "cartesian_site_positions": [[1, 1, 1]],

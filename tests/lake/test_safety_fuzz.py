@@ -41,7 +41,9 @@ def take(kind, good, bad):
         assert sum(result.reasons.values()) == result.rejected
         rejects = lake.read("rejects").to_pylist()
         assert all(row["reason"] and row["message"] for row in rejects)
-        assert {row["reason"] for row in rejects} == set(result.reasons)
+        # A density of states that cannot be taken is no record of its own: its archive is counted.
+        of_records = [row for row in rejects if not row["record_kind"].endswith("_dos")]
+        assert {row["reason"] for row in of_records} == set(result.reasons)
         check_sound(lake)
         names = {p.name for p in Path(folder).rglob("*")}
         assert not names & {"passwd", "x"}, "an id became a path"

@@ -37,6 +37,8 @@ class _Walk:
         self._fields: tuple[str, ...] = ()
         self._seen: set[str] = set()
         self._stated = 0
+        self._broken = False
+        """Whether the links themselves failed, which is reported: nothing more can be learnt from them."""
 
     def pages(self) -> Iterator[Page]:
         first = self._first()
@@ -47,9 +49,9 @@ class _Walk:
             yield page
             if self._walker.limit is not None and len(self._seen) >= self._walker.limit:
                 return
-        if count > 1 or self._stated > len(self._seen):
+        if not self._broken and (count > 1 or self._stated > len(self._seen)):
             yield from self._second_look()
-        if self._stated > len(self._seen):
+        if not self._broken and self._stated > len(self._seen):
             lack = self._stated - len(self._seen)
             self._walker.fail(last, f"the provider states {self._stated} structures and gave {len(self._seen)}: "
                                     f"{lack} are missing")
@@ -78,22 +80,29 @@ class _Walk:
             stated = dig(page.document, ("meta", "data_returned"))
             if isinstance(stated, int) and not isinstance(stated, bool):
                 self._stated = stated
-            try:
-                link = next_link(page.document, page.request)
-            except RefusedError as error:
-                self._walker.fail(page.request, str(error))
-                return
+            link = self._next(page, been)
             if link is None:
-                if dig(page.document, ("meta", "more_data_available")) is True and page.records:
-                    self._walker.fail(page.request, "the provider says that there are more structures, but not where: "
-                                                    "links.next is missing")
-                return
-            if link in been:
-                self._walker.fail(page.request, f"links.next leads back to a page that was read before: {link}")
                 return
             been.add(link)
             number += 1
             page = self._walker.get(Request(link, cursor=f"page {number}"))
+
+    def _next(self, page: Page, been: set[str]) -> str | None:
+        """The next page's address; None at the end, or where the link is of no use, which is reported."""
+        try:
+            link = next_link(page.document, page.request)
+        except RefusedError as error:
+            return self._break(page.request, str(error))
+        if link in been:
+            return self._break(page.request, f"links.next leads back to a page that was read before: {link}")
+        if link is None and page.records and dig(page.document, ("meta", "more_data_available")) is True:
+            return self._break(page.request, "the provider says that there are more structures, but not where: "
+                                             "links.next is missing")
+        return link
+
+    def _break(self, request: Request, message: str) -> None:
+        self._broken = True
+        self._walker.fail(request, message)
 
     def _second_look(self) -> Iterator[Page]:
         """Read the ids again and ask for those that did not come."""
