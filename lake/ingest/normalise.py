@@ -26,6 +26,9 @@ from lake.tables import TABLES, Table
 LONGEST_ID = 300
 RAW_TEXT_CHARACTERS = 2_000
 
+Place = tuple[str, bool]
+"""A table, and whether its rows are derived from records that another row stands for."""
+
 
 @dataclass(frozen=True)
 class PageBody:
@@ -43,17 +46,31 @@ class PageBody:
 class Outcome:
     """What became of some pages: rows by table, rejects, and counts by page.
 
-    Rows are kept apart by whether they are derived (the record itself is counted by its other row), and come in
-    tables that are unique by key.
+    Rows are kept apart by whether they are derived: the record itself is counted by its other row.
     """
 
-    rows: dict[tuple[str, bool], list[pa.Table]] = field(default_factory=dict)
+    rows: dict[Place, pa.Table] = field(default_factory=dict)
     rejects: pa.Table | None = None
     records: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     unchanged: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
+
+    def __add__(self, other: Outcome) -> Outcome:
+        tables: dict[Place, list[pa.Table]] = defaultdict(list)
+        for place, rows in (*self.rows.items(), *other.rows.items()):
+            tables[place].append(rows)
+        rejects = [t for t in (self.rejects, other.rejects) if t is not None]
+        return Outcome(
+            rows={place: pa.concat_tables(parts) for place, parts in tables.items()},
+            rejects=pa.concat_tables(rejects) if rejects else None,
+            records=self.records + other.records,
+            rejected=self.rejected + other.rejected,
+            reasons=self.reasons + other.reasons,
+            unchanged=self.unchanged + other.unchanged,
+            unreadable=self.unreadable | other.unreadable,
+        )
 
 
 @dataclass
@@ -126,12 +143,12 @@ def normalise_pages(
     for item in _changed(source_name, root, items, outcome):
         assert item.identity is not None
         groups[item.identity.table, item.kind, item.page.origin].append(item)
-    parts: dict[tuple[str, bool], list[pa.Table]] = defaultdict(list)
+    parts: dict[Place, list[pa.Table]] = defaultdict(list)
     for (table, kind, origin), group in groups.items():
         built = _rows(source, table, kind, Context(options, origin), group, rejects)
         parts[table, group[0].derived].append(built)
     for place, tables in parts.items():
-        outcome.rows[place] = _rounds(pa.concat_tables(tables), place, outcome)
+        outcome.rows[place] = pa.concat_tables(tables)
     _add_rejects(source_name, rejects, outcome)
     return outcome
 
@@ -319,31 +336,6 @@ def _fits(batch: Batch, name: str, index: int, value: Any) -> Any:
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         batch.reject(index, "bad_value", f"{name}: {values.show(value)} is no {column_type} ({error})")
         return None
-
-
-def _rounds(rows: pa.Table, place: tuple[str, bool], outcome: Outcome) -> list[pa.Table]:
-    """The rows in rounds, each unique by key, to be committed one after the other.
-
-    Of one view of a record that came twice the later is taken, the earlier counts as unchanged; several views of
-    one record come in several rounds, so that each adds what it knows.
-    """
-    views: dict[tuple[str, str], int] = {}
-    marks = rows.column("record_sha256").to_pylist()
-    for index, (key, mark) in enumerate(zip(rows.column("calculation_id").to_pylist(), marks, strict=True)):
-        views[key, mark[0][0]] = index
-    _, derived = place
-    if not derived:
-        outcome.unchanged += rows.num_rows - len(views)
-    rounds: list[list[int]] = []
-    seen: Counter[str] = Counter()
-    for (key, _), index in sorted(views.items(), key=lambda item: item[1]):
-        if seen[key] == len(rounds):
-            rounds.append([])
-        rounds[seen[key]].append(index)
-        seen[key] += 1
-    if len(rounds) == 1 and len(rounds[0]) == rows.num_rows:
-        return [rows]
-    return [rows.take(pa.array(indices, pa.int64())) for indices in rounds]
 
 
 def _add_rejects(source: str, rejects: list[tuple[Item, Reject]], outcome: Outcome) -> None:

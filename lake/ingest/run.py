@@ -16,12 +16,13 @@ from lake.ingest.http import Client
 from lake.ingest.journal import Journal, fetch_id, request_text
 from lake.ingest.normalise import Outcome, PageBody, decode
 from lake.ingest.result import IncompleteIngestError, IngestResult, Progress, ProgressFunction
+from lake.ingest.rounds import unique_rounds
 from lake.ingest.walker import LiveWalker
-from lake.ingest.workers import batches, normalised
+from lake.ingest.workers import Task, normalised, tasks
 from lake.sources import find
 from lake.sources.base import Page, Request, Source
 from lake.store import raw
-from lake.store.delta import delete_keys
+from lake.store.delta import Change, delete_keys
 from lake.store.lake import Lake
 from lake.tables import TABLES
 
@@ -172,10 +173,18 @@ class _Run:
 
     def commit_all(self, pages: Iterator[PageBody]) -> None:
         """Normalise and commit pages batch by batch; memory holds a few batches, however many pages come."""
-        work = batches(self._counted(pages), self._sizes, self.lake.settings)
-        for batch, outcome in normalised(self.name, self.lake.root, self.options, work):
-            self._commit(batch, outcome)
-            self._report()
+        work = tasks(self._counted(pages), self._sizes)
+        done: Task = []
+        outcome = Outcome()
+        for task, part in normalised(self.name, self.lake.root, self.options, work):
+            done, outcome = done + task, outcome + part
+            size = sum(len(page.body) for page in done)
+            limits = self.lake.settings
+            if outcome.records.total() >= limits.batch_records or size >= limits.batch_megabytes * 2**20:
+                self._commit(done, outcome)
+                done, outcome = [], Outcome()
+        if done:
+            self._commit(done, outcome)
 
     def _counted(self, pages: Iterator[PageBody]) -> Iterator[PageBody]:
         for page in pages:
@@ -189,11 +198,10 @@ class _Run:
             done = self.result.new + self.result.changed + self.result.unchanged + self.result.rejected
             self.progress(Progress(self.name, self.result.pages, max(self._seen, done), done, self.limit))
 
-    def _commit(self, batch: list[PageBody], outcome: Outcome) -> None:
+    def _commit(self, batch: Task, outcome: Outcome) -> None:
         result = self.result
-        for (table, derived), rounds in outcome.rows.items():
-            for rows in rounds:
-                self._commit_rows(table, rows, counted=not derived)
+        for (table, derived), rows in outcome.rows.items():
+            self._commit_rows(table, rows, counted=not derived)
         result.unchanged += outcome.unchanged
         result.fetched += outcome.records.total()
         result.rejected += outcome.rejected.total()
@@ -205,9 +213,13 @@ class _Run:
         for page in batch:
             self._requests.pop(page.fetch_id, None)
             self._sizes.pop(page.fetch_id, None)
+        self._report()
 
     def _commit_rows(self, table: str, rows: pa.Table, counted: bool) -> None:
-        change = self.lake.upsert(table, rows)
+        rounds, repeated = unique_rounds(rows)
+        change = Change(unchanged=repeated)
+        for part in rounds:
+            change += self.lake.upsert(table, part)
         self.result.add_rows(table, change)
         if counted:
             self.result.new += change.new
@@ -216,7 +228,7 @@ class _Run:
         taken = rows.column("calculation_id").to_pylist()
         delete_keys(self.lake.root, "rejects", self.name, "calculation_id", taken)
 
-    def _fetch_rows(self, batch: list[PageBody], outcome: Outcome) -> pa.Table:
+    def _fetch_rows(self, batch: Task, outcome: Outcome) -> pa.Table:
         rows: dict[str, dict[str, object]] = {}
         for page in batch:
             failure = outcome.unreadable.get(page.fetch_id)

@@ -1,70 +1,80 @@
-"""Batches of pages through the normaliser: in this process if there is little, else in worker processes."""
+"""Pages through the normaliser: in this process if there is little to do, else in worker processes."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from itertools import chain
+from importlib.abc import MetaPathFinder
+from itertools import chain, islice
 
 from lake.ingest.normalise import Outcome, PageBody, normalise_pages
-from lake.settings import Settings
 from lake.store.root import Root
 
 RESULT_SECONDS = 1_800
-"""No batch takes this long; a worker that does is stuck."""
+"""No task takes this long; a worker that does is stuck."""
+TASK_RECORDS = 1_000
+FEW_TASKS = 2
+"""So many tasks are done here: starting processes takes longer."""
 
-Batch = list[PageBody]
+Task = list[PageBody]
 
 
-def batches(pages: Iterable[PageBody], sizes: Mapping[str, int], settings: Settings) -> Iterator[Batch]:
-    """Group pages until a batch holds enough records or bytes.
+def tasks(pages: Iterable[PageBody], sizes: Mapping[str, int]) -> Iterator[Task]:
+    """Group pages until a task holds enough records.
 
     Args:
         pages: the pages as they come.
         sizes: records by fetch_id, filled in by whoever yields the pages before it does.
-        settings: holds the two limits.
     """
-    batch: Batch = []
-    records = size = 0
+    task: Task = []
+    records = 0
     for page in pages:
-        batch.append(page)
+        task.append(page)
         records += sizes.get(page.fetch_id, 0)
-        size += len(page.body)
-        if records >= settings.batch_records or size >= settings.batch_megabytes * 2**20:
-            yield batch
-            batch, records, size = [], 0, 0
-    if batch:
-        yield batch
+        if records >= TASK_RECORDS:
+            yield task
+            task, records = [], 0
+    if task:
+        yield task
 
 
 def normalised(
-    source: str, root: Root, options: Mapping[str, str], work: Iterator[Batch]
-) -> Iterator[tuple[Batch, Outcome]]:
-    """Every batch with its outcome, in order; at most one batch per worker is under way, plus one.
-
-    A single batch is normalised here, since starting a process takes longer.
-    """
+    source: str, root: Root, options: Mapping[str, str], work: Iterator[Task]
+) -> Iterator[tuple[Task, Outcome]]:
+    """Every task with its outcome, in order; at most one task per worker is under way, plus one."""
     run = partial(normalise_pages, source, root, options)
-    first, second = next(work, None), next(work, None)
-    if first is None:
-        return
+    first = list(islice(work, FEW_TASKS + 1))
     workers = root.settings.workers or _cores()
-    if second is None or workers == 1:
-        for batch in chain([first], [second] if second else [], work):
-            yield batch, run(batch)
+    if len(first) <= FEW_TASKS or workers == 1:
+        for task in chain(first, work):
+            yield task, run(task)
         return
     # loky, unlike concurrent.futures, does not import the caller's script again in every worker.
     from loky import get_reusable_executor
 
-    executor = get_reusable_executor(max_workers=workers, timeout=10)
-    waiting = deque((batch, executor.submit(run, batch)) for batch in (first, second))
+    executor = get_reusable_executor(max_workers=workers, timeout=10, initializer=_hide_pandas)
+    waiting = deque((task, executor.submit(run, task)) for task in first)
     while waiting:
         while len(waiting) <= workers and (upcoming := next(work, None)) is not None:
             waiting.append((upcoming, executor.submit(run, upcoming)))
-        batch, future = waiting.popleft()
-        yield batch, future.result(timeout=RESULT_SECONDS)
+        task, future = waiting.popleft()
+        yield task, future.result(timeout=RESULT_SECONDS)
+
+
+class _NoPandas(MetaPathFinder):
+    """Says that pandas is not there."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:  # noqa: ARG002
+        if fullname == "pandas":
+            raise ModuleNotFoundError("workers of matlake have no use for pandas", name=fullname)
+
+
+def _hide_pandas() -> None:
+    """Keep pyarrow from importing pandas into a worker that has no use for it: it takes a second each."""
+    sys.meta_path.insert(0, _NoPandas())
 
 
 def _cores() -> int:
