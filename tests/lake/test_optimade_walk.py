@@ -135,6 +135,13 @@ def test_a_structure_that_a_page_left_out_is_asked_for(structures, tmp_path):
     assert taken_ids(lake) == all_ids(structures)
 
 
+def test_structures_without_an_id_are_rejected_and_not_missing(structures, tmp_path):
+    lake = open_lake(tmp_path)
+    with Server([Optimade([*structures[:15], {**structures[15], "id": ""}])]) as server:
+        result = run(server, lake)
+    assert (result.fetched, dict(result.reasons)) == (16, {"no_id": 1})
+
+
 def test_fields_that_a_server_refuses_are_left_to_it(structures, tmp_path):
     class Strict(Optimade):
         def answer(self, question, view):

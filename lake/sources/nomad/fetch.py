@@ -38,6 +38,8 @@ class _Walk:
         self._query = query
         self._whole_density = False
         self._seen: set[str] = set()
+        self._nameless = 0
+        """Records without a readable id: they came, and will be rejected."""
         self._total: int | None = None
         self._stuck = False
 
@@ -46,15 +48,16 @@ class _Walk:
         while True:
             page = self._page(after)
             self._seen.update(_ids(page))
+            self._nameless += len(page.records) - sum(1 for _ in _ids(page))
             yield page
             limit = self._walker.limit
-            if limit is not None and len(self._seen) >= limit:
+            if limit is not None and len(self._seen) + self._nameless >= limit:
                 return
             self._total = _total(page) if _total(page) is not None else self._total
             after = self._next(page, after)
             if after is None:
                 break
-        if self._stuck or len(self._seen) != (self._total or 0):
+        if self._stuck or len(self._seen) + self._nameless != (self._total or 0):
             yield from self._second_look()
 
     def _page(self, after: str | None) -> Page:
@@ -87,9 +90,10 @@ class _Walk:
         size = min(self._query.page_size, 1_000)
         for start in range(0, len(missing), size):
             yield from self._fetch(missing[start : start + size])
-        if self._total is not None and self._total > len(listed | self._seen):
-            self._walker.fail(request, f"NOMAD states {self._total} entries and lists {len(listed | self._seen)}: "
-                                       f"{self._total - len(listed | self._seen)} are missing")
+        known = len(listed | self._seen) + self._nameless
+        if self._total is not None and self._total > known:
+            self._walker.fail(request, f"NOMAD states {self._total} entries and lists {known}: "
+                                       f"{self._total - known} are missing")
 
     def _listed(self) -> tuple[set[str], Request]:
         """All ids of the query, by a walk of their own, and the request that ended it."""

@@ -36,6 +36,8 @@ class _Walk:
         self._query = query
         self._fields: tuple[str, ...] = ()
         self._seen: set[str] = set()
+        self._nameless = 0
+        """Records without a readable id: they came, and will be rejected."""
         self._stated = 0
         self._broken = False
         """Whether the links themselves failed, which is reported: nothing more can be learnt from them."""
@@ -45,16 +47,20 @@ class _Walk:
         count, last = 0, first.request
         for page in self._follow(first):
             self._seen.update(_ids(page))
+            self._nameless += len(page.records) - sum(1 for _ in _ids(page))
             count, last = count + 1, page.request
             yield page
-            if self._walker.limit is not None and len(self._seen) >= self._walker.limit:
+            if self._walker.limit is not None and self._came >= self._walker.limit:
                 return
-        if not self._broken and (count > 1 or self._stated > len(self._seen)):
+        if not self._broken and (count > 1 or self._stated > self._came):
             yield from self._second_look()
-        if not self._broken and self._stated > len(self._seen):
-            lack = self._stated - len(self._seen)
-            self._walker.fail(last, f"the provider states {self._stated} structures and gave {len(self._seen)}: "
-                                    f"{lack} are missing")
+        if not self._broken and self._stated > self._came:
+            self._walker.fail(last, f"the provider states {self._stated} structures and gave {self._came}: "
+                                    f"{self._stated - self._came} are missing")
+
+    @property
+    def _came(self) -> int:
+        return len(self._seen) + self._nameless
 
     def _first(self) -> Page:
         """The first page, with fewer response fields where the server refuses those it does not know."""
@@ -92,17 +98,20 @@ class _Walk:
         try:
             link = next_link(page.document, page.request)
         except RefusedError as error:
-            return self._break(page.request, str(error))
-        if link in been:
-            return self._break(page.request, f"links.next leads back to a page that was read before: {link}")
-        if link is None and page.records and dig(page.document, ("meta", "more_data_available")) is True:
-            return self._break(page.request, "the provider says that there are more structures, but not where: "
-                                             "links.next is missing")
-        return link
-
-    def _break(self, request: Request, message: str) -> None:
+            fault = str(error)
+        else:
+            more = page.records and dig(page.document, ("meta", "more_data_available")) is True
+            if link is not None and link not in been:
+                return link
+            if link is None and not more:
+                return None
+            fault = (
+                f"links.next leads back to a page that was read before: {link}" if link else
+                "the provider says that there are more structures, but not where: links.next is missing"
+            )
         self._broken = True
-        self._walker.fail(request, message)
+        self._walker.fail(page.request, fault)
+        return None
 
     def _second_look(self) -> Iterator[Page]:
         """Read the ids again and ask for those that did not come."""
