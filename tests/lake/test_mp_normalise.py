@@ -195,7 +195,8 @@ def test_hubbard_u_of_thermo_entries():
 def test_real_tasks_give_their_settings():
     batch = rows(*TASKS, kind="task")
     assert not batch.rejects
-    found = {name: dict(zip([t["task_id"] for t in TASKS], column, strict=True)) for name, column in batch.columns.items()}
+    ids = [task["task_id"] for task in TASKS]
+    found = {name: dict(zip(ids, column, strict=True)) for name, column in batch.columns.items()}
     line, relaxed, plus_u = "mp-cieeq", "mp-ciqht", "mp-dntit"
     assert found["collection"][line] == "GGA NSCF Line"
     assert found["total_energy_ev_per_atom"][line] == -4.861295695
@@ -256,8 +257,8 @@ def test_the_snapshot_of_2018():
 
 @pytest.mark.parametrize("symprec", [None, 0.01])
 def test_cifs_with_and_without_symmetry_are_the_same_crystal(symprec):
-    from pymatgen.io.cif import CifWriter
     from pymatgen.core import Structure
+    from pymatgen.io.cif import CifWriter
 
     for record in SUMMARIES[:10]:
         structure = Structure.from_dict(record["structure"])

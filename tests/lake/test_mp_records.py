@@ -104,7 +104,7 @@ def test_documents_are_known_by_their_shape(document, kind):
 @pytest.mark.parametrize("document", [None, 3, "text", {}, {"data": None}, {"data": {}}, [1, 2], [{"auid": "aflow:1"}],
                                       {"energies": []}, [[[]]]])
 def test_what_is_no_document_is_refused_with_what_is_expected(document):
-    with pytest.raises(InputError, match="some.json holds .*; expected a reply of the Materials Project"):
+    with pytest.raises(InputError, match=r"some\.json holds .*; expected a reply of the Materials Project"):
         SOURCE.records(document, "some.json")
 
 

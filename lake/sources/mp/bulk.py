@@ -18,6 +18,7 @@ from lake.sources.mp.query import Query
 
 REGION = "us-east-1"
 _NUMBERS = re.compile(r"\d+")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _EXTRA_COLUMNS = ("version", "batch_id")
 
 
@@ -28,6 +29,7 @@ class _Piece:
     uri: str
     number: int
     fragment: Any
+    schema: Any
     rows: int
 
 
@@ -99,15 +101,21 @@ def _open(uri: str, options: dict[str, str], query: Query) -> tuple[list[str], l
         wanted = {name.partition(".")[0] for name in query.endpoint.fields} | set(_EXTRA_COLUMNS)
         columns = [name for name in data.schema.names if name in wanted]
         pieces = [
-            _Piece(fragment.path, number, group, group.row_groups[0].num_rows)
+            _Piece(fragment.path, number, group, data.schema, group.row_groups[0].num_rows)
             for fragment in data.get_fragments()
             for number, group in enumerate(fragment.split_by_row_group())
         ]
     except (SettingsError, BadReplyError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever the storage says, it is named
-        raise BadReplyError(f"{uri} cannot be read as a Delta table: {type(error).__name__}: {error}"[:1000]) from None
+        raise BadReplyError(f"{uri} cannot be read as a Delta table: {_said(error)}") from None
     return columns, sorted(pieces, key=lambda piece: (piece.uri, piece.number))
+
+
+def _said(error: Exception) -> str:
+    """An error on one line; the storage library colours its own."""
+    plain = _COLOURS.sub("", str(error))
+    return f"{type(error).__name__}: {' '.join(plain.split())}"[:1_000]
 
 
 def _release(versions: set[str], wanted: str | None, uri: str) -> str:
@@ -185,10 +193,10 @@ class _Reader:
         """
         try:
             if self._table is None:
-                self._table = self._piece.fragment.to_table(columns=self._columns)
+                self._table = self._piece.fragment.to_table(schema=self._piece.schema, columns=self._columns)
             rows = self._table.slice(part * self._rows, self._rows).to_pylist(maps_as_pydicts="lossy")
         except Exception as error:  # noqa: BLE001 - whatever the storage says, it is named
-            raise BadReplyError(f"{self._piece.uri}: {type(error).__name__}: {error}"[:1000]) from None
+            raise BadReplyError(f"{self._piece.uri}: {_said(error)}") from None
         finally:
             if part + 1 == self.parts:
                 self._table = None
