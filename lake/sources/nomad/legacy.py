@@ -45,7 +45,7 @@ def modern_results(run: dict[str, Any]) -> dict[str, Any]:
     }
     return {
         "method": {
-            "method_name": "DFT" if stated in _METHODS else stated,
+            "method_name": "DFT" if str(stated) in _METHODS else stated,
             "simulation": {"program_name": run.get("program_name"), "dft": dft},
         },
         "material": {},

@@ -37,7 +37,7 @@ def add_settings(batch: Batch, views: Sequence[View]) -> list[Any]:
     code = column("code", lambda v: _simulation(v, "program_name") or v.program.get("name"))
     batch.set("code", [None if name is None else name.lower() for name in code])
     column("code_version", lambda v: _simulation(v, "program_version") or v.program.get("version"))
-    column("basis_set", _basis_set)
+    batch.set("basis_set", views, _basis_set)
     batch.set("cutoff_ev", views, _cutoff)
     column("n_basis_functions", lambda v: v.of_method("electronic", "n_basis_functions"), whole)
     _add_k_points(batch, views)
@@ -114,9 +114,9 @@ def _effective_u(model: dict[str, Any]) -> float | None:
     return None if effective is None else effective * EV_PER_JOULE
 
 
-def _basis_set(view: View) -> Any:
-    kind = _dft(view, "basis_set_type")
-    if kind is not None and stated(kind):
+def _basis_set(view: View) -> str | None:
+    kind = stated(_dft(view, "basis_set_type"))
+    if kind is not None:
         return kind
     # Some entries put the size of their basis here (dzp, 450), which is no kind.
     other = _simulation(view, "precision", "basis_set")
