@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from analytics.report.redaction import Secrets
 from lake.errors import TableError
 from lake.store.lake import Lake
 
@@ -34,6 +35,7 @@ class Asker:
 
     connection: duckdb.DuckDBPyConnection
     versions: Mapping[str, int]
+    secrets: Secrets
 
     @classmethod
     @contextmanager
@@ -45,7 +47,7 @@ class Asker:
                 # Somebody may have committed between the two reads: then the versions would not be those seen.
                 if lake.versions() != versions:
                     continue
-                yield cls(connection, versions)
+                yield cls(connection, versions, Secrets.of(lake.settings))
                 return
         raise TableError(f"The lake {lake.root.uri} is written to without a pause: try again when an ingest is done.")
 
@@ -57,7 +59,7 @@ class Asker:
         """
         from analytics.queries import run_on
 
-        found: list[dict[str, Any]] = run_on(self.connection, query, params).to_pylist()
+        found: list[dict[str, Any]] = self.secrets.blotted(run_on(self.connection, query, params).to_pylist())
         return found
 
     def made_from(self, *tables: str) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from pydantic import SecretStr
 
 from analytics.report import formats
 from analytics.report.ask import Asker
@@ -75,26 +74,15 @@ def render(lake: Lake, now: datetime) -> str:
         sources = contents.sources_of(rows)
         sections = [contents.section(asker, rows, now)]
         sections += [module.section(asker, sources) for module in COMPARISONS]
-        page = _environment(sources).get_template("page.html.j2").render(
+        return _environment(sources).get_template("page.html.j2").render(
             name=lake_name(lake), now=now, version=__version__, sections=sections, sources=sources,
             versions=asker.versions, tiles=_tiles(rows, sections, sources), **_inline(),
         )
-    return without_secrets(page, lake)
 
 
 def lake_name(lake: Lake) -> str:
     """The last part of the lake's root: what is told to others is its name, not where it lies."""
     return lake.root.uri.rstrip("/").rsplit("/", 1)[-1] or "lake"
-
-
-def without_secrets(page: str, lake: Lake) -> str:
-    """The page with every secret setting blotted out, wherever a record or message may have carried one."""
-    for name in type(lake.settings).model_fields:
-        value = getattr(lake.settings, name)
-        if isinstance(value, SecretStr) and value.get_secret_value():
-            for spelling in {value.get_secret_value(), str(Markup.escape(value.get_secret_value()))}:
-                page = page.replace(spelling, "•••")
-    return page
 
 
 def _tiles(rows: list[dict[str, Any]], sections: list[Section], sources: Sources) -> list[tuple[str, str]]:

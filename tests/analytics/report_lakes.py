@@ -7,10 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from lake.settings import Settings, load_settings
 from lake.store.lake import Lake
 from lake.tables import TABLES
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+def settings(**more: object) -> Settings:
+    """Settings for small lakes: records are normalised in one process."""
+    return load_settings(workers=1, **more)
 
 
 def calculation(source: str, source_id: str, elements: dict[str, int], **more: Any) -> dict[str, Any]:
@@ -30,12 +36,14 @@ def calculation(source: str, source_id: str, elements: dict[str, int], **more: A
 def reject(source: str, message: str, **more: Any) -> dict[str, Any]:
     """A row of `rejects`."""
     return {
-        "reject_id": message[:40], "source": source, "reason": "bad_value", "message": message, "fetched_at": NOW,
-        "fingerprint": message[:40],
+        "reject_id": f"{hash(message):x}", "source": source, "reason": "bad_value", "message": message,
+        "fetched_at": NOW, "fingerprint": message[:40],
     } | more
 
 
 def fill(lake: Lake, table: str, rows: list[dict[str, Any]]) -> Lake:
     """Put rows into a table."""
-    lake.upsert(table, pa.Table.from_pylist(rows, schema=TABLES[table].schema))
+    for source in sorted({row["source"] for row in rows}):
+        of_source = [row for row in rows if row["source"] == source]
+        lake.upsert(table, pa.Table.from_pylist(of_source, schema=TABLES[table].schema))
     return lake

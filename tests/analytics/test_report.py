@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from conftest import quick_settings
-from report_lakes import calculation, fill, reject
+from report_lakes import calculation, fill, reject, settings
 
 from analytics.queries import run_query
 from analytics.report import write_report
@@ -74,7 +74,7 @@ def words(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def real_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    lake = Lake.open(str(tmp_path_factory.mktemp("real") / "small-lake"), quick_settings())
+    lake = Lake.open(str(tmp_path_factory.mktemp("real") / "small-lake"), settings())
     for source in ("aflow", "mp", "nomad"):
         ingest(lake, source, saved=[str(DATA / source)])
     return lake
@@ -172,9 +172,10 @@ def test_what_comes_from_outside_is_escaped(lake: Lake, tmp_path: Path) -> None:
 
 def test_secrets_are_blotted_out(tmp_path: Path) -> None:
     secret = "sk-very'secret&key"
-    lake = Lake.open(str(tmp_path / "lake"), quick_settings(mp_api_key=secret))
-    fill(lake, "rejects", [reject("mp", f"the reply holds {secret} itself")])
+    lake = Lake.open(str(tmp_path / "lake"), settings(mp_api_key=secret))
+    fill(lake, "rejects", [reject("mp", f"the reply holds {secret} itself", reason=f"?key={quote(secret)}")])
     text = report_of(lake, tmp_path)
+    assert "?key=•••" in text
     assert "very" not in words(text).split("the reply holds")[1][:40]
     assert "the reply holds ••• itself" in text
 

@@ -90,7 +90,9 @@ def section(asker: Asker, sources: Sources) -> Section:
                 "interval, left out where two materials or fewer stand behind it; pale band: middle half "
                 "of the "
                 f"materials. Common by {KEY_WORDS['cell_key']}.",
-                asker.made_from("calculations"), f"{n:,} common materials", filter_words(PAPER, quantity.name)),
+                asker.made_from("calculations"),
+                f"{n:,} common materials" + (f" in {len(panels)} pairs" if len(panels) > 1 else ""),
+                filter_words(PAPER, quantity.name)),
         })
     if not figures:
         return Section("offsets", title, lead, nothing=(
