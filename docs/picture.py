@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-WIDTH, MARGIN = 1200, 24
+WIDTH, MARGIN = 1200, 18
 LAST_SHOWN = "#overlap figure"
 LARGEST_BYTES = 400_000
 

@@ -214,6 +214,13 @@ def test_offsets_by_element_are_those_put_in(lake: Lake, tmp_path: Path) -> None
     assert "elemental references explain" in words(text)
 
 
+def test_databases_that_agree(lake: Lake, tmp_path: Path) -> None:
+    rows = [calculation(s, str(i), {"Na": 1, "Cl": 1 + i}) for s in "ab" for i in range(9)]
+    shown = words(report_of(fill(lake, "calculations", rows), tmp_path))
+    assert "there is nothing to explain" in shown
+    assert "elemental references explain" not in shown
+
+
 def test_the_file_is_replaced_whole_or_not_at_all(lake: Lake, tmp_path: Path) -> None:
     target = tmp_path / "report.html"
     target.write_text("old")

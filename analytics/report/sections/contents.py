@@ -44,8 +44,8 @@ def section(asker: Asker, rows: list[dict[str, Any]], now: datetime) -> Section:
     total = sum(row["n_rows"] for row in rows)
     caption = Caption(
         "Records per database. A record counts under a column if the value is there; unique materials are "
-        "different "
-        "pairs of cell formula and space group (symprec 0.1 Å, found by matlake for every database alike).",
+        "different pairs of cell formula and space group (symprec 0.1 Å, found by matlake for every database "
+        "alike).",
         asker.made_from("calculations", "dos", "rejects"), f"{total:,} calculations",
     )
     return Section("contents", "In the lake", lead, {"cards": cards, "caption": caption})

@@ -23,8 +23,7 @@ def section(asker: Asker, sources: Sources) -> Section:
     title = "What is known"
     lead = (
         "A comparison is only as good as the settings that stand behind it. A pale cell is a setting that "
-        "the database did "
-        "not state for these records: it is unknown, not a default."
+        "the database did not state for these records: it is unknown, not a default."
     )
     known: dict[tuple[str, str], dict[str, Any]] = {
         (r["column_name"], r["source"]): r for r in asker.rows("coverage")

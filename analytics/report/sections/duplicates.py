@@ -26,9 +26,8 @@ def section(asker: Asker, sources: Sources) -> Section:
         "rows": table, "more": bool(more), "most": MOST_ROWS,
         "repeated": [r for r in repeated if r[2]],
         "caption": Caption(
-            "The most frequent materials: median, and in brackets smallest to largest value. All "
-            "functionals are counted, "
-            f"so a spread may come from different ones. Same material: {KEY_WORDS['cell_key']}.",
+            "The most frequent materials: median, and in brackets smallest to largest value. All functionals "
+            f"are counted, so a spread may come from different ones. Same material: {KEY_WORDS['cell_key']}.",
             asker.made_from("calculations"), f"{sum(r['n_rows'] for r in table):,} calculations in this table",
             "withdrawn records left out"),
     })

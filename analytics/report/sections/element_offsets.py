@@ -12,6 +12,7 @@ from analytics.report.formats import count, percent, signed
 from analytics.report.section import Caption, Section, Sources
 
 AT_LEAST = (5, 3)
+AGREEING_EV_PER_ATOM = 0.0005
 FILTER = {**PAPER, "require_band_gap": "false"}
 MOST_PAIRS = 4
 
@@ -46,8 +47,8 @@ def section(asker: Asker, sources: Sources) -> Section:
     title = "Offsets by element"
     lead = (
         "If two databases differ only in the energies of their elemental references, the offset of a "
-        "material is a sum over "
-        "its elements. This is that sum, fitted robustly (Huber), and what remains after it."
+        "material is a sum over its elements. This is that sum, fitted robustly (Huber), and what remains "
+        "after it."
     )
     at_least, rows = fitted(asker)
     grouped: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -121,6 +122,8 @@ def explained(row: dict[str, Any] | None) -> str | None:
     """What the fit explains, in one sentence; None where nothing was fitted."""
     if row is None or row["mae_before_ev_per_atom"] is None:
         return None
+    if row["mae_before_ev_per_atom"] < AGREEING_EV_PER_ATOM:
+        return "The fitted materials have the same formation energies in both: there is nothing to explain."
     text = (
         f"The mean absolute offset falls from {row['mae_before_ev_per_atom']:.3f} to "
         f"{row['mae_after_ev_per_atom']:.3f} eV/atom"
@@ -131,7 +134,6 @@ def explained(row: dict[str, Any] | None) -> str | None:
     if honest <= 0:
         return f"{text} on the fitted materials, but materials left out of the fit gain nothing: nothing is explained."
     return (
-        f"{text}, to {row['mae_after_cross_validated_ev_per_atom']:.3f} eV/atom for materials left out of "
-        "the fit: "
-        f"elemental references explain {percent(100 * honest)} of it."
+        f"{text}, to {row['mae_after_cross_validated_ev_per_atom']:.3f} eV/atom for materials left out of the "
+        f"fit: elemental references explain {percent(100 * honest)} of it."
     )

@@ -20,11 +20,9 @@ def section(asker: Asker, sources: Sources) -> Section:
     """One panel with all rows, and one per pair of databases that have materials in common."""
     title = "Formation energies"
     lead = (
-        "All rows on the left; on the right only the rows of materials that two databases have in common, "
-        "as in Figure 2 "
-        "of Speckhard et al. Where databases hold different materials, the left panel differs; where they "
-        "compute "
-        "differently, the right one still does."
+        "All rows on the left; on the right only the rows of materials that two databases have in common, as "
+        "in Figure 2 of Speckhard et al. Where databases hold different materials, the left panel differs; "
+        "where they compute differently, the right one still does."
     )
     width = BIN_WIDTHS_EV_PER_ATOM[0]
     rows = asker.rows("distributions", bin_width_ev_per_atom=str(width), **PAPER)

@@ -73,8 +73,8 @@ def section(asker: Asker, sources: Sources) -> Section:
     title = "Offsets"
     lead = (
         "Over the materials that two databases have in common: the second minus the first, a material's "
-        "value being the "
-        "median of its rows. A positive offset says that the second database has the higher value."
+        "value being the median of its rows. A positive offset says that the second database has the higher "
+        "value."
     )
     figures = []
     for quantity in QUANTITIES:
@@ -85,11 +85,9 @@ def section(asker: Asker, sources: Sources) -> Section:
         figures.append({
             "quantity": quantity, "panels": panels[:MOST_PAIRS], "left_out": max(0, len(panels) - MOST_PAIRS),
             "caption": Caption(
-                f"Offsets of the {quantity.name} ({quantity.unit}), by anion class. Dot: median; bar: its "
-                "95 % bootstrap "
-                "interval, left out where two materials or fewer stand behind it; pale band: middle half "
-                "of the "
-                f"materials. Common by {KEY_WORDS['cell_key']}.",
+                f"Offsets of the {quantity.name} ({quantity.unit}), by anion class. Dot: median; bar: its 95 "
+                "% bootstrap interval, left out where two materials or fewer stand behind it; pale band: "
+                f"middle half of the materials. Common by {KEY_WORDS['cell_key']}.",
                 asker.made_from("calculations"),
                 f"{n:,} common materials" + (f" in {len(panels)} pairs" if len(panels) > 1 else ""),
                 filter_words(PAPER, quantity.name)),

@@ -27,9 +27,8 @@ def section(asker: Asker, sources: Sources) -> Section:
     """Circles for the pairs with most common materials, a table for all."""
     title = "Overlap"
     lead = (
-        "Two records are the same material if formula and space group agree. By the formula of the cell "
-        "this is the "
-        "paper's identity; by the reduced formula it survives supercells."
+        "Two records are the same material if formula and space group agree. By the formula of the cell this "
+        "is the paper's identity; by the reduced formula it survives supercells."
     )
     views = [_view(asker, sources, heading, params) for heading, params in FILTERS.items()]
     if not views[0]["rows"]:

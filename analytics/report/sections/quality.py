@@ -40,8 +40,7 @@ def section(asker: Asker, sources: Sources) -> Section:
     title = "Rejects and doubts"
     lead = (
         "No record is dropped in silence: what cannot be taken is kept with its reason. What was taken but "
-        "looks wrong stays "
-        "in the lake and is listed here."
+        "looks wrong stays in the lake and is listed here."
     )
     rows = asker.rows("quality", examples=str(EXAMPLES))
     counts = [r for r in rows if r["n_rows"] is not None]
