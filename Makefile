@@ -56,7 +56,7 @@ bench: $(VENV)/dev-ready ## measure against the named peers; prints the ratios
 
 .venv-optimade/ready: $(VENV)/uv-ready
 	$(UV) venv --quiet --allow-existing .venv-optimade
-	VIRTUAL_ENV=.venv-optimade $(UV) pip install --quiet 'optimade[server]'
+	VIRTUAL_ENV=.venv-optimade $(UV) pip install --quiet 'optimade[server]==1.5.0'
 	@touch $@
 
 .PHONY: test-optimade

@@ -16,7 +16,7 @@ import orjson
 
 from lake.errors import InputError
 from lake.ingest.compression import opened
-from lake.ingest.normalise import PageBody
+from lake.ingest.documents import PageBody
 from lake.store import raw
 from lake.store.root import Root
 
@@ -94,7 +94,7 @@ def _page(saved: Saved, body: bytes, raw_sha256: str, part: int = 0) -> PageBody
         fetch_id=hashlib.sha256(name.encode()).hexdigest()[:32],
         body=body,
         origin=saved.origin,
-        fetched_at=datetime.fromtimestamp(int(saved.path.stat().st_mtime), UTC),
+        fetched_at=datetime.fromtimestamp(saved.path.stat().st_mtime, UTC),
         raw_sha256=raw_sha256,
     )
 

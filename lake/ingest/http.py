@@ -62,7 +62,8 @@ class Client:
         self, declaration: Declaration, settings: Settings, secret_headers: Mapping[str, str]
     ) -> None:
         self._settings = settings
-        self._secrets = [value for value in secret_headers.values() if value]
+        # Also without "Bearer": a server may well repeat the bare token.
+        self._secrets = [part for value in secret_headers.values() for part in (value, *value.split()) if len(part) > 6]
         self._headers = dict(secret_headers)
         self._host: str | None = None
         self.concurrency = settings.concurrent_requests or declaration.concurrent_requests

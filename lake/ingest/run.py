@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from lake.errors import IncompleteError, InputError, MatlakeError, SettingsError
+from lake.ingest.documents import PageBody, decode
 from lake.ingest.files import find_saved, read_saved
 from lake.ingest.http import Client
 from lake.ingest.journal import Journal, fetch_id, request_text
-from lake.ingest.normalise import Outcome, PageBody, decode
+from lake.ingest.outcome import Outcome
+from lake.ingest.rejects import clear_rejects, commit_rejects
 from lake.ingest.result import IncompleteIngestError, IngestResult, Progress, ProgressFunction
 from lake.ingest.rounds import unique_rounds
 from lake.ingest.walker import LiveWalker
@@ -22,7 +24,7 @@ from lake.ingest.workers import Task, normalised, tasks
 from lake.sources import find
 from lake.sources.base import Page, Request, Source
 from lake.store import raw
-from lake.store.delta import Change, delete_keys
+from lake.store.delta import Change
 from lake.store.lake import Lake
 from lake.tables import TABLES
 
@@ -202,12 +204,13 @@ class _Run:
         result = self.result
         for (table, derived), rows in outcome.rows.items():
             self._commit_rows(table, rows, counted=not derived)
+            clear_rejects(self.lake, self.name, rows, outcome.cleared)
         result.unchanged += outcome.unchanged
         result.fetched += outcome.records.total()
         result.rejected += outcome.rejected.total()
         result.reasons += outcome.reasons
         if outcome.rejects is not None:
-            result.add_rows("rejects", self.lake.upsert("rejects", outcome.rejects))
+            result.add_rows("rejects", commit_rejects(self.lake, self.name, outcome.rejects))
         result.missing.extend(outcome.unreadable.values())
         self.lake.upsert("fetches", self._fetch_rows(batch, outcome))
         for page in batch:
@@ -225,8 +228,6 @@ class _Run:
             self.result.new += change.new
             self.result.changed += change.changed
             self.result.unchanged += change.unchanged
-        taken = rows.column("calculation_id").to_pylist()
-        delete_keys(self.lake.root, "rejects", self.name, "calculation_id", taken)
 
     def _fetch_rows(self, batch: Task, outcome: Outcome) -> pa.Table:
         rows: dict[str, dict[str, object]] = {}

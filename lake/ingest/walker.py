@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from lake.errors import BadReplyError, IncompleteError, InputError, MatlakeError
+from lake.ingest.documents import decode
 from lake.ingest.http import Client
 from lake.ingest.journal import Journal, Receipt, fetch_id
-from lake.ingest.normalise import decode
 from lake.sources.base import Page, Request, Source
 from lake.store import raw
 from lake.store.root import Root

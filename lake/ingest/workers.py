@@ -10,7 +10,9 @@ from functools import partial
 from importlib.abc import MetaPathFinder
 from itertools import chain, islice
 
-from lake.ingest.normalise import Outcome, PageBody, normalise_pages
+from lake.ingest.documents import PageBody
+from lake.ingest.normalise import normalise_pages
+from lake.ingest.outcome import Outcome
 from lake.store.root import Root
 
 RESULT_SECONDS = 1_800

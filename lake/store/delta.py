@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -73,13 +73,16 @@ def file_list(delta: DeltaTable | None) -> list[str]:
     return sorted(unquote(uri.removeprefix("file://")) for uri in delta.file_uris())
 
 
-def lookup(root: Root, name: str, source: str, keys: list[str], columns: list[str]) -> pa.Table:
-    """Some columns of the rows with the given keys (the last key column) in one source's partition."""
-    return _lookup(root, TABLES[name], open_table(root, name), source, keys, columns)
+def lookup(
+    root: Root, name: str, source: str, keys: list[str], columns: list[str], by: str | None = None
+) -> pa.Table:
+    """Some columns of one source's rows whose key (or column ``by``) is one of the given."""
+    return _lookup(root, TABLES[name], open_table(root, name), source, keys, columns, by)
 
 
 def _lookup(
-    root: Root, table: Table, delta: DeltaTable | None, source: str, keys: list[str], columns: list[str]
+    root: Root, table: Table, delta: DeltaTable | None, source: str, keys: list[str], columns: list[str],
+    by: str | None = None,
 ) -> pa.Table:
     schema = pa.schema([table.schema.field(c) for c in columns])
     files = [f for f in file_list(delta) if f"/source={source}/" in f]
@@ -91,7 +94,7 @@ def _lookup(
         quoted = ", ".join(f'"{c}"' for c in columns)
         found = connection.sql(
             f"select {quoted} from read_parquet($files, hive_partitioning = true, union_by_name = true) "  # noqa: S608
-            f'semi join (select unnest($keys::varchar[]) as wanted) on "{table.key[-1]}" = wanted',
+            f'semi join (select unnest($keys::varchar[]) as wanted) on "{by or table.key[-1]}" = wanted',
             # As a parameter: registering an Arrow table would import pandas.
             params={"files": files, "keys": keys},
         ).to_arrow_table()
@@ -198,38 +201,25 @@ def _filled(table: Table, old: pa.Table, new: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=table.schema)
 
 
-def delete_keys(root: Root, name: str, source: str, column: str, values: list[str]) -> int:
-    """Remove the rows of one source whose column has one of the values; returns how many there were."""
+def delete_keys(root: Root, name: str, source: str, keys: list[str]) -> int:
+    """Remove the rows of one source with the given keys; returns how many there were.
+
+    Raises:
+        TableError: too many writers at once.
+    """
     table = TABLES[name]
+    key = table.key[-1]
     for attempt in range(ATTEMPTS):
         delta = open_table(root, name)
-        matched = _matching(root, table, delta, source, column, values)
+        matched = _lookup(root, table, delta, source, keys, [key]).column(0).to_pylist()
         if delta is None or not matched:
             return 0
-        listed = ", ".join("'" + key.replace("'", "''") + "'" for key in matched)
+        listed = ", ".join("'" + found.replace("'", "''") + "'" for found in matched)
         try:
             delta.delete(
-                f"source = '{source}' and {table.key[-1]} in ({listed})",
-                commit_properties=_ONCE, writer_properties=_WRITER,
+                f"source = '{source}' and {key} in ({listed})", commit_properties=_ONCE, writer_properties=_WRITER
             )
             return len(matched)
         except CommitFailedError:
             time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(attempt, 8))))  # noqa: S311
     raise TableError(f"Table {name} could not be committed in {ATTEMPTS} tries: too many writers at once.")
-
-
-def _matching(
-    root: Root, table: Table, delta: DeltaTable | None, source: str, column: str, values: list[str]
-) -> list[str]:
-    files = [f for f in file_list(delta) if f"/source={source}/" in f]
-    if not files or not values:
-        return []
-    from lake.store.duck import connect
-
-    with connect(root) as connection:
-        found = connection.execute(
-            f'select "{table.key[-1]}" from read_parquet($files, hive_partitioning = true) '  # noqa: S608
-            f'semi join (select unnest($wanted::varchar[]) as wanted) on "{column}" = wanted',
-            {"files": files, "wanted": values},
-        ).fetchall()
-    return [cast(str, row[0]) for row in found]

@@ -48,7 +48,7 @@ class MaterialsProject:
         if query.needs_key and not self.headers(settings):
             raise SettingsError(
                 "The Materials Project wants a key: get one at https://materialsproject.org/api (free, after a "
-                "login) and set MATLAKE_MP_API_KEY to it. Whole collections need none: --option via=s3."
+                "login) and set MATLAKE_MP_API_KEY to it. Whole collections need none: --via s3."
             )
 
     def walk(self, walker: Walker, options: Mapping[str, str], base_url: str | None) -> Iterator[Page]:
