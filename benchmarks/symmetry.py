@@ -15,8 +15,8 @@ from typing import Any
 from lake.crystal.cells import Cells, gather
 from lake.crystal.symmetry import SYMPREC_ANGSTROM, space_groups, tool
 from lake.ingest.compression import opened
-from lake.ingest.files import find_saved
 from lake.ingest.documents import decode
+from lake.ingest.files import find_saved
 from lake.sources import find
 from lake.sources.base import Context, Record, Source
 from lake.sources.batch import Batch
