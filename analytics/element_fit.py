@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from lake.crystal.formula import parse
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+    from threadpoolctl import ThreadpoolController
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -100,6 +102,19 @@ def fit(fractions: csr_array[np.float64, tuple[int, int]], values: Floats) -> El
         fractions: (n × p) atomic fractions.
         values: n values, eV/atom.
     """
+    # Matrices of a hundred elements: more BLAS threads than one wait for each other longer than they compute.
+    with _blas().limit(limits=1, user_api="blas"):
+        return _fit(fractions, values)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _fit(fractions: csr_array[np.float64, tuple[int, int]], values: Floats) -> ElementFit:
     weights = np.ones(len(values))
     deltas = np.zeros(fractions.shape[1])
     scale = SMALLEST_SCALE

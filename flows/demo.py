@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import time
@@ -17,8 +16,6 @@ MARKER = ".made-by-matlake-demo"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo; returns the exit status."""
-    # The fits are of small matrices: threads would only wait for each other.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(prog="python -m flows.demo", description=__doc__)
     parser.add_argument("--samples", type=Path, default=Path("samples"), help="folder with a folder per source")
     parser.add_argument("--lake", type=Path, default=Path("build/demo-lake"), help="folder of the demo's lake")
