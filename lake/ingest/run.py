@@ -24,7 +24,7 @@ from lake.ingest.workers import Task, normalised, tasks
 from lake.sources import find
 from lake.sources.base import Page, Request, Source
 from lake.store import raw
-from lake.store.delta import Change
+from lake.store.delta import Change, compact
 from lake.store.lake import Lake
 from lake.tables import TABLES
 
@@ -256,8 +256,10 @@ class _Run:
         """Refresh the catalogue if there is anything new, check the counts, and tell."""
         result = self.result
         result.seconds = seconds
+        changed = [name for name, change in result.tables.items() if change.new or change.changed]
+        for name in changed:
+            compact(self.lake.root, name, self.name)
         result.versions = self.lake.versions()
-        changed = any(change.new or change.changed for change in result.tables.values())
         if changed or not self.lake.catalogue_path.exists():
             self.lake.refresh()
         if not result.balanced:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -17,6 +18,7 @@ from lake.store.root import Root
 from lake.tables import TABLES, Table
 
 ATTEMPTS = 60
+FILES_BEFORE_COMPACTION = 24
 LONGEST_PAUSE_SECONDS = 2.0
 _ONCE = CommitProperties(max_commit_retries=0)
 _WRITER = WriterProperties(compression="ZSTD", compression_level=3)
@@ -85,7 +87,7 @@ def _lookup(
     by: str | None = None,
 ) -> pa.Table:
     schema = pa.schema([table.schema.field(c) for c in columns])
-    files = [f for f in file_list(delta) if f"/source={source}/" in f]
+    files = _partition(delta, source)
     if not files or not keys:
         return schema.empty_table()
     from lake.store.duck import connect
@@ -199,6 +201,26 @@ def _filled(table: Table, old: pa.Table, new: pa.Table) -> pa.Table:
                     row[column] = value
         row[table.fingerprint] = sorted(marks.items())
     return pa.Table.from_pylist(rows, schema=table.schema)
+
+
+def compact(root: Root, name: str, source: str) -> None:
+    """Merge the many small files that batches leave in one source's partition; the rows stay as they are.
+
+    A reader opens every file, so thousands of small ones would cost it seconds. Where another writer commits at
+    the same time, its next ingest will do it.
+    """
+    delta = open_table(root, name)
+    if delta is None or len(_partition(delta, source)) < FILES_BEFORE_COMPACTION:
+        return
+    with suppress(CommitFailedError):
+        delta.optimize.compact(
+            partition_filters=[("source", "=", source)], max_concurrent_tasks=1, writer_properties=_WRITER,
+            commit_properties=_ONCE,
+        )
+
+
+def _partition(delta: DeltaTable | None, source: str) -> list[str]:
+    return [path for path in file_list(delta) if f"/source={source}/" in path]
 
 
 def delete_keys(root: Root, name: str, source: str, keys: list[str]) -> int:

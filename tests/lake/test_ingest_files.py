@@ -26,7 +26,7 @@ WITHOUT = {"fetched_at", "raw_sha256"}
 
 @pytest.fixture(scope="module")
 def records() -> list[dict[str, Any]]:
-    return json.loads(gzip.open(SAMPLE).read())[:25]
+    return json.loads(gzip.decompress(SAMPLE.read_bytes()))[:25]
 
 
 def contents(lake: Lake) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+
 from lake.ingest.run import ingest
 from lake.store.lake import Lake
 
@@ -35,7 +36,7 @@ def test_keys_are_those_of_an_independent_script(lake: Lake) -> None:
     ingest(lake, "mp", saved=[str(page)])
     keys = set(lake.read("calculations", ["cell_key"]).column(0).to_pylist())
     independent = set()
-    for record in json.loads(gzip.open(page).read())["data"]:
+    for record in json.loads(gzip.decompress(page.read_bytes()))["data"]:
         sites = record["structure"]["sites"]
         numbers = [Element(site["species"][0]["element"]).Z for site in sites]
         cell = (record["structure"]["lattice"]["matrix"], [site["abc"] for site in sites], numbers)
