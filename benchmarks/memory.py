@@ -1,15 +1,17 @@
 """Peak memory of an ingest against the number of pages: it must not grow with them.
 
-    python -m benchmarks.memory [--pages 5 50] [--records 100] [--kilobytes 20]
+    python -m benchmarks.memory [--pages 60 240] [--records 50] [--kilobytes 20]
 
 Each ingest runs in a process of its own against a local server; printed are its peak resident set and the
-growth per further page. Records are made from one real structure, with a text that the lake does not keep.
+growth per further MiB of replies. A small ingest has not yet filled its batches: compare large ones. Records
+are made from one real structure, with a text that the lake does not keep.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -54,7 +56,9 @@ def measure(pages: int, records: int, kilobytes: int) -> Peak:
     size = len(json.dumps(documents[0])) * len(documents) / 2**20
     with Server([MaterialsProject({"summary": documents})]) as server, tempfile.TemporaryDirectory() as lake:
         command = [sys.executable, "-m", "benchmarks.memory", "--child", lake, server.url, str(records)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        # glibc keeps what threads have freed, arena by arena; one arena shows what is really held.
+        environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"The ingest of {pages} pages failed:\n{done.stderr}")
     answer = json.loads(done.stdout.splitlines()[-1])
@@ -67,7 +71,7 @@ def child(lake: str, url: str, records: int) -> None:
     from lake.settings import load_settings
     from lake.store.lake import Lake
 
-    settings = load_settings(root=lake, workers=1, batch_records=2 * records, requests_per_second=1000.0,
+    settings = load_settings(root=lake, workers=1, batch_records=4 * records, requests_per_second=1000.0,
                              mp_api_key="any", timeout_seconds=60.0)
     result = ingest(Lake.open(lake, settings), "mp", options={"page_size": str(records)}, base_url=url)
     # ru_maxrss is in KiB on Linux and in bytes on macOS.
@@ -79,8 +83,8 @@ def child(lake: str, url: str, records: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
-    parser.add_argument("--pages", type=int, nargs="+", default=[5, 50])
-    parser.add_argument("--records", type=int, default=100, help="records of a page")
+    parser.add_argument("--pages", type=int, nargs="+", default=[60, 240])
+    parser.add_argument("--records", type=int, default=50, help="records of a page")
     parser.add_argument("--kilobytes", type=int, default=20, help="size of a record")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)

@@ -175,7 +175,7 @@ class _Run:
 
     def commit_all(self, pages: Iterator[PageBody]) -> None:
         """Normalise and commit pages batch by batch; memory holds a few batches, however many pages come."""
-        work = tasks(self._counted(pages), self._sizes)
+        work = tasks(self._counted(pages), self._sizes, self.lake.settings)
         done: Task = []
         outcome = Outcome()
         for task, part in normalised(self.name, self.lake.root, self.options, work):

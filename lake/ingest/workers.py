@@ -13,32 +13,39 @@ from itertools import chain, islice
 from lake.ingest.documents import PageBody
 from lake.ingest.normalise import normalise_pages
 from lake.ingest.outcome import Outcome
+from lake.settings import Settings
 from lake.store.root import Root
 
 RESULT_SECONDS = 1_800
 """No task takes this long; a worker that does is stuck."""
 TASK_RECORDS = 1_000
+TASK_BYTES = 16 * 2**20
+"""What is under way is held in memory: few records with a density of states fill a task, or many without."""
 FEW_TASKS = 2
 """So many tasks are done here: starting processes takes longer."""
 
 Task = list[PageBody]
 
 
-def tasks(pages: Iterable[PageBody], sizes: Mapping[str, int]) -> Iterator[Task]:
-    """Group pages until a task holds enough records.
+def tasks(pages: Iterable[PageBody], sizes: Mapping[str, int], settings: Settings) -> Iterator[Task]:
+    """Group pages until a task holds enough records or bytes; never more than are committed together.
 
     Args:
         pages: the pages as they come.
         sizes: records by fetch_id, filled in by whoever yields the pages before it does.
+        settings: holds how much is committed together.
     """
+    most_records = min(TASK_RECORDS, settings.batch_records)
+    most_bytes = min(TASK_BYTES, settings.batch_megabytes * 2**20)
     task: Task = []
-    records = 0
+    records = size = 0
     for page in pages:
         task.append(page)
         records += sizes.get(page.fetch_id, 0)
-        if records >= TASK_RECORDS:
+        size += len(page.body)
+        if records >= most_records or size >= most_bytes:
             yield task
-            task, records = [], 0
+            task, records, size = [], 0, 0
     if task:
         yield task
 
