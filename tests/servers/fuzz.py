@@ -36,7 +36,7 @@ changes = st.lists(st.tuples(place, nasty), min_size=1, max_size=3)
 def spoilt(records: Sequence[Row]) -> st.SearchStrategy[list[Any]]:
     """Lists of spoilt copies of records, some no records at all."""
     one = st.builds(lambda index, edits: spoil(records[index], edits), st.integers(0, len(records) - 1), changes)
-    return st.lists(st.one_of(one, one, one, nasty), min_size=8, max_size=25)
+    return st.lists(st.one_of(one, one, one, nasty), min_size=10, max_size=40)
 
 
 def spoil(record: Row, edits: Sequence[tuple[Sequence[float], Any]]) -> Row:
