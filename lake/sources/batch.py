@@ -77,6 +77,9 @@ class Batch:
             except clean.BadValueError as error:
                 self.reject(index, "bad_value", f"{name}: {error}")
                 result.append(None)
+            except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+                self.reject(index, "bad_value", f"{name}: {clean.show(value)} cannot be read")
+                result.append(None)
         return result
 
     def numbers(

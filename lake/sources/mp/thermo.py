@@ -54,19 +54,14 @@ def _add_energies(batch: Batch, hulls: list[str | None]) -> None:
 def _add_settings(batch: Batch, entries: list[dict[str, Any]]) -> None:
     types = batch.cleaned("energy_type", batch.values("energy_type"), of_run_type)
     hulls = [of_hull(hull) for hull in batch.column("collection")]
-    names: list[str | None] = []
-    maps: list[Any] = []
-    for index, (found, hull, entry) in enumerate(zip(types, hulls, entries, strict=True)):
-        name, plus_u = found or (None, None)
-        # A hull of one functional says what all of its energies are.
-        names.append(name or (hull if hull in ("pbe", "r2scan") else None))
-        parameters = dig(entry, ("parameters",))
-        hubbards = dig(parameters, ("hubbards",))
-        maps += batch.cleaned("hubbard_u_ev", [hubbards], lambda h, u=plus_u: hubbard(h, u)) if (  # type: ignore[misc]
-            index not in batch.rejects) else [None]
-    batch.set("xc_functional", names)
-    batch.set("hubbard_u_ev", maps)
-    batch.set("pseudopotentials", [titles(dig(entry, ("parameters", "potcar_spec"))) for entry in entries])
+    parts = [found or (None, None) for found in types]
+    # A hull of one functional says what all of its energies are.
+    batch.set("xc_functional", [
+        name or (hull if hull in ("pbe", "r2scan") else None) for (name, _), hull in zip(parts, hulls, strict=True)
+    ])
+    hubbards = [dig(entry, ("parameters", "hubbards")) for entry in entries]
+    batch.set("hubbard_u_ev", list(zip(hubbards, [plus_u for _, plus_u in parts], strict=True)), lambda p: hubbard(*p))
+    batch.set("pseudopotentials", [dig(entry, ("parameters", "potcar_spec")) for entry in entries], titles)
 
 
 def _entry(record: dict[str, Any]) -> dict[str, Any]:
