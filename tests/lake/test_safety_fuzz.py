@@ -10,19 +10,29 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from lake.errors import IncompleteError
 from lake.ingest.run import ingest
-from tests.servers import load
+from tests.servers import derived, load
 from tests.servers.fuzz import IDS, as_json, spoilt
 from tests.servers.trial import RECORDS, check_sound, open_lake
 
 AFLOW, MP, NOMAD, OPTIMADE = load(RECORDS)
 N_GOOD = 4
 
+MATERIALS = MP.documents["summary"]
+
+
+def data(rows):
+    return {"data": rows, "meta": {"total_doc": len(rows)}}
+
+
 # Per kind of document: the source, real records, and the reply around them.
 KINDS = {
     "aflux": ("aflow", AFLOW.rows, lambda rows: rows),
     "aflux_dict": ("aflow", AFLOW.rows, lambda rows: {f"{i + 1} of {len(rows)}": r for i, r in enumerate(rows)}),
-    "summary": ("mp", MP.documents["summary"], lambda rows: {"data": rows, "meta": {"total_doc": len(rows)}}),
-    "tasks": ("mp", MP.documents["tasks"], lambda rows: {"data": rows, "meta": {"total_doc": len(rows)}}),
+    "summary": ("mp", MATERIALS, data),
+    "tasks": ("mp", MP.documents["tasks"], data),
+    "thermo": ("mp", [derived.thermo(row) for row in MATERIALS], data),
+    "dos": ("mp", [derived.density(row) for row in MATERIALS], data),
+    "snapshot": ("mp", [derived.snapshot(row) for row in MATERIALS], lambda rows: rows),
     "entries": ("nomad", NOMAD.entries, lambda rows: {"owner": "public", "data": rows, "pagination": {}}),
     "archive": ("nomad", NOMAD.archives, lambda rows: {"owner": "public", "data": rows, "pagination": {}}),
     "optimade": ("optimade", OPTIMADE.structures, lambda rows: {"data": rows, "meta": {}, "links": {}}),
@@ -48,7 +58,12 @@ def take(kind, good, bad):
         check_sound(lake)
         names = {p.name for p in Path(folder).rglob("*")}
         assert not names & {"passwd", "x"}, "an id became a path"
-        return result, lake.read("calculations").to_pylist()
+        return result, [row for table in ("calculations", "dos") for row in lake.read(table).to_pylist()]
+
+
+def keyed(rows):
+    """Rows by table (told by a column of `dos` alone) and id."""
+    return {("energies_ev" in row, row["calculation_id"]): row for row in rows}
 
 
 def good_and_base(kind):
@@ -61,15 +76,15 @@ def good_and_base(kind):
 def test_spoilt_records_are_rejected_and_good_ones_beside_them_are_taken(kind):
     good, base = good_and_base(kind)
     _, expected = take(kind, good, [])
-    assert len(expected) == len(good)
-    wanted = {row["calculation_id"]: row for row in expected}
+    assert len({row["source_id"] for row in expected}) == len(good)
+    wanted = keyed(expected)
 
     @settings(max_examples=5, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))
     @given(spoilt(base))
     def run(bad):
         _, rows = take(kind, good, bad)
-        found = {row["calculation_id"]: row for row in rows}
+        found = keyed(rows)
         for key, row in wanted.items():
             changing = {"raw_sha256", "fetched_at"}
             assert {k: v for k, v in found[key].items() if k not in changing} == {
@@ -112,7 +127,7 @@ def test_deep_nesting_harms_nobody(kind, depth, tmp_path):
     lake = open_lake(tmp_path / "lake")
     result = ingest(lake, source, saved=[str(file)])
     assert result.fetched == len(good) + 1
-    assert lake.read("calculations").num_rows >= len(good)
+    assert lake.read("dos" if kind == "dos" else "calculations").num_rows >= len(good)
 
 
 @pytest.mark.parametrize("kind", KINDS)
