@@ -61,8 +61,12 @@ def steady(tables, drifted):
     return {name: [row for row in rows if row.get("source_id") not in drifted] for name, rows in tables.items()}
 
 
-@pytest.mark.parametrize("fault", TRANSPORT)
-@pytest.mark.parametrize("name", CASES)
+# The archive of NOMAD is asked by the same walk as its entries.
+PASSING = [(name, fault) for name in CASES for fault in TRANSPORT
+           if name != "nomad_archive" or fault in ("429_date", "timeout", "cut_json", "reset")]
+
+
+@pytest.mark.parametrize(("name", "fault"), PASSING)
 def test_a_passing_fault_changes_nothing(name, fault, held, undisturbed, tmp_path):
     case = CASES[name]
     lake = open_lake(tmp_path, timeout_seconds=0.4 if fault == "timeout" else 5.0)
