@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
@@ -63,6 +64,7 @@ def ingest(
     _check_options(source, chosen)
     if limit is not None and limit < 1:
         raise SettingsError(f"--limit {limit}: a positive number is needed.")
+    _refuse_credentials(base_url, *saved)
     run = _Run(lake, source, chosen, limit, progress)
     started = time.monotonic()
     files = [place for place in saved if not place.startswith(("http://", "https://"))]
@@ -82,6 +84,15 @@ def _check_options(source: Source, options: Mapping[str, str]) -> None:
         raise SettingsError(
             f"{source.declaration.name} has no option {', '.join(unknown)}. Its options:\n{listed}"
         )
+
+
+def _refuse_credentials(*addresses: str | None) -> None:
+    """An address is written to the table `fetches`: a password in it would be, too."""
+    for address in addresses:
+        if address and address.startswith(("http://", "https://")) and urlsplit(address).username is not None:
+            host = urlsplit(address).hostname
+            raise SettingsError(f"The address at {host} holds a user name or password: addresses are stored. Leave "
+                                "them out; keys are given as settings (MATLAKE_MP_API_KEY, MATLAKE_NOMAD_TOKEN).")
 
 
 class _Run:

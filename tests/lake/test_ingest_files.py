@@ -178,6 +178,10 @@ def test_errors_say_what_to_do(tmp_path: Path, lake: Lake) -> None:
         ingest(lake, "icsd")
     with pytest.raises(SettingsError, match="no option colour"):
         ingest(lake, "aflow", options={"colour": "blue"})
+    for address in ({"base_url": "https://me:secret@example.org"}, {"saved": ["https://me:secret@example.org/a.json"]}):
+        with pytest.raises(SettingsError, match=r"example\.org holds a user name") as caught:
+            ingest(lake, "aflow", **address)
+        assert "secret" not in str(caught.value)
     with pytest.raises(InputError, match="does not exist"):
         ingest(lake, "aflow", saved=[str(tmp_path / "nothing.json")])
     (tmp_path / "empty").mkdir()
