@@ -71,9 +71,13 @@ def _taken_at(lake: Lake, source: str, ids: list[str]) -> dict[str, datetime]:
     return dict(zip(found.column(0).to_pylist(), found.column(1).to_pylist(), strict=True))
 
 
-def clear_rejects(lake: Lake, source: str, rows: pa.Table, cleared: list[str]) -> None:
+def clear_rejects(lake: Lake, source: str, tables: list[pa.Table], cleared: list[str]) -> None:
     """Remove the rejects of records that are rows now: the same content, or an earlier reply of the same id."""
-    taken = dict(zip(rows.column("calculation_id").to_pylist(), rows.column("fetched_at").to_pylist(), strict=True))
+    taken: dict[str, datetime] = {}
+    for rows in tables:
+        times = rows.column("fetched_at").to_pylist()
+        for key, moment in zip(rows.column("calculation_id").to_pylist(), times, strict=True):
+            taken[key] = max(moment, taken.get(key, moment))
     columns = ["reject_id", "calculation_id", "fetched_at"]
     found = lookup(lake.root, "rejects", source, list(taken), columns, by="calculation_id").to_pylist()
     earlier = [row["reject_id"] for row in found if row["fetched_at"] < taken[row["calculation_id"]]]

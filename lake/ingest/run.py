@@ -215,7 +215,7 @@ class _Run:
         result = self.result
         for (table, derived), rows in outcome.rows.items():
             self._commit_rows(table, rows, counted=not derived)
-            clear_rejects(self.lake, self.name, rows, outcome.cleared)
+        clear_rejects(self.lake, self.name, list(outcome.rows.values()), outcome.cleared)
         result.unchanged += outcome.unchanged
         result.fetched += outcome.records.total()
         result.rejected += outcome.rejected.total()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -16,6 +17,8 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from lake.errors import TableError
 from lake.store.root import Root
 from lake.tables import TABLES, Table
+
+Result = TypeVar("Result")
 
 ATTEMPTS = 60
 FILES_BEFORE_COMPACTION = 24
@@ -117,10 +120,14 @@ def upsert(root: Root, name: str, rows: pa.Table) -> Change:
     table = TABLES[name]
     if rows.num_rows == 0:
         return Change()
+    return _retried(name, lambda: _commit(root, table, open_table(root, name) or _create(root, table), rows))
+
+
+def _retried(name: str, write: Callable[[], Result]) -> Result:
+    """What a write returns once nobody else commits in the middle of it; it opens its snapshot itself."""
     for attempt in range(ATTEMPTS):
-        delta = open_table(root, name) or _create(root, table)
         try:
-            return _commit(root, table, delta, rows)
+            return write()
         except CommitFailedError:
             time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(attempt, 8))))  # noqa: S311
         except DeltaError as error:
@@ -227,21 +234,18 @@ def delete_keys(root: Root, name: str, source: str, keys: list[str]) -> int:
     """Remove the rows of one source with the given keys; returns how many there were.
 
     Raises:
-        TableError: too many writers at once.
+        TableError: the commit failed for another reason than a concurrent one, or too often.
     """
-    table = TABLES[name]
+    return _retried(name, lambda: _delete(root, TABLES[name], open_table(root, name), source, keys))
+
+
+def _delete(root: Root, table: Table, delta: DeltaTable | None, source: str, keys: list[str]) -> int:
     key = table.key[-1]
-    for attempt in range(ATTEMPTS):
-        delta = open_table(root, name)
-        matched = _lookup(root, table, delta, source, keys, [key]).column(0).to_pylist()
-        if delta is None or not matched:
-            return 0
-        listed = ", ".join("'" + found.replace("'", "''") + "'" for found in matched)
-        try:
-            delta.delete(
-                f"source = '{source}' and {key} in ({listed})", commit_properties=_ONCE, writer_properties=_WRITER
-            )
-            return len(matched)
-        except CommitFailedError:
-            time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.05 * 2 ** min(attempt, 8))))  # noqa: S311
-    raise TableError(f"Table {name} could not be committed in {ATTEMPTS} tries: too many writers at once.")
+    matched = _lookup(root, table, delta, source, keys, [key]).column(0).to_pylist()
+    if delta is None or not matched:
+        return 0
+    listed = ", ".join("'" + found.replace("'", "''") + "'" for found in matched)
+    delta.delete(
+        f"source = '{source}' and {key} in ({listed})", commit_properties=_ONCE, writer_properties=_WRITER
+    )
+    return len(matched)
