@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from lake.store.lake import Lake
+from flows.options import Root, open_lake
 
 app = typer.Typer(
     name="matlake",
@@ -19,10 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-Root = Annotated[
-    str | None,
-    typer.Option("--root", help="The lake: a folder or s3://bucket/prefix. Default: MATLAKE_ROOT, else lake-data."),
-]
 
 
 @app.callback()
@@ -37,13 +32,6 @@ def common(
         import logging
 
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s %(message)s")
-
-
-def open_lake(ctx: typer.Context, root: str | None) -> Lake:
-    """The lake that the options name."""
-    from lake.store.lake import Lake
-
-    return Lake.open(root or ctx.obj)
 
 
 @app.command(

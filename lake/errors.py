@@ -37,3 +37,7 @@ class QueryError(MatlakeError):
 
 class StructureError(MatlakeError):
     """A crystal cannot be turned into a row, or a row into a crystal, without losing something."""
+
+
+class WorkerError(MatlakeError):
+    """Work spread over processes or machines did not come to its end; the message names the task."""

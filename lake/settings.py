@@ -31,6 +31,20 @@ class Settings(BaseSettings):
     batch_records: Annotated[int, Field(ge=1)] = Field(4_000, description="Records normalised and committed together.")
     batch_megabytes: Annotated[int, Field(ge=1)] = Field(64, description="Size at which a batch is closed early.")
 
+    dask_scheduler: str | None = Field(
+        None, description="Address of a Dask scheduler, tcp://host:8786; default: local processes where they help."
+    )
+    dask_workers: Annotated[int, Field(ge=0)] = Field(
+        0, description="Local Dask processes; 0 = one per core, 1 = no processes, all in this one."
+    )
+    dask_worker_memory_gb: Annotated[float, Field(gt=0)] = Field(4.0, description="Memory limit of a local worker.")
+    task_timeout_seconds: Annotated[float, Field(gt=0)] = Field(
+        600.0, description="Longest wait for a worker, and for the next task to end."
+    )
+    task_attempts: Annotated[int, Field(ge=1)] = Field(
+        3, description="Workers that one task may take down with it before the run is given up."
+    )
+
     mp_api_key: SecretStr | None = Field(None, description="Key of the Materials Project API.")
     nomad_token: SecretStr | None = Field(None, description="Bearer token of NOMAD or an Oasis, for private data.")
 

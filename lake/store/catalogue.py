@@ -21,9 +21,9 @@ from lake.tables import TABLES
 FILE_NAME = "lake.duckdb"
 
 
-def snapshot(root: Root) -> dict[str, DeltaTable | None]:
-    """Every table as it is now."""
-    return {name: open_table(root, name) for name in TABLES}
+def snapshot(root: Root, at: Mapping[str, int] | None = None) -> dict[str, DeltaTable | None]:
+    """Every table as it is now, or at the version that ``at`` gives for it."""
+    return {name: open_table(root, name, (at or {}).get(name)) for name in TABLES}
 
 
 def versions(tables: Mapping[str, DeltaTable | None]) -> dict[str, int]:

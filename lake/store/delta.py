@@ -23,8 +23,8 @@ Result = TypeVar("Result")
 ATTEMPTS = 60
 FILES_BEFORE_COMPACTION = 24
 LONGEST_PAUSE_SECONDS = 2.0
-_ONCE = CommitProperties(max_commit_retries=0)
-_WRITER = WriterProperties(compression="ZSTD", compression_level=3)
+ONCE = CommitProperties(max_commit_retries=0)
+WRITER = WriterProperties(compression="ZSTD", compression_level=3)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def open_table(root: Root, name: str, version: int | None = None) -> DeltaTable 
         raise TableError(f"Table {name} in {root.uri} cannot be opened: {error}") from error
 
 
-def _create(root: Root, table: Table) -> DeltaTable:
+def create(root: Root, table: Table) -> DeltaTable:
+    """The table as declared, made empty where nothing was written to it yet."""
     if root.is_local:
         from pathlib import Path
 
@@ -79,18 +80,27 @@ def file_list(delta: DeltaTable | None) -> list[str]:
 
 
 def lookup(
-    root: Root, name: str, source: str, keys: list[str], columns: list[str], by: str | None = None
+    root: Root, name: str, partition: str | None, keys: list[str], columns: list[str], by: str | None = None
 ) -> pa.Table:
-    """Some columns of one source's rows whose key (or column ``by``) is one of the given."""
-    return _lookup(root, TABLES[name], open_table(root, name), source, keys, columns, by)
+    """Some columns of one partition's rows whose key (or column ``by``) is one of the given.
+
+    Args:
+        root: the lake's root.
+        name: the table.
+        partition: value of its partition column, such as a source; None for a table without one.
+        keys: values to look for.
+        columns: columns wanted.
+        by: the column that holds the values; default: the last one of the table's key.
+    """
+    return _lookup(root, TABLES[name], open_table(root, name), partition, keys, columns, by)
 
 
 def _lookup(
-    root: Root, table: Table, delta: DeltaTable | None, source: str, keys: list[str], columns: list[str],
+    root: Root, table: Table, delta: DeltaTable | None, partition: str | None, keys: list[str], columns: list[str],
     by: str | None = None,
 ) -> pa.Table:
     schema = pa.schema([table.schema.field(c) for c in columns])
-    files = _partition(delta, source)
+    files = _partition(table, delta, partition)
     if not files or not keys:
         return schema.empty_table()
     from lake.store.duck import connect
@@ -109,8 +119,8 @@ def _lookup(
 def upsert(root: Root, name: str, rows: pa.Table) -> Change:
     """Insert new rows, update changed ones, leave the others alone; nothing changed commits nothing.
 
-    Rows must be of one source and unique by key. A row differs where its fingerprint does; where the
-    fingerprint is a map by view of the record, a row from another view keeps what it does not know.
+    Rows must be of one partition and unique by the last column of the key. A row differs where its fingerprint
+    does; where the fingerprint is a map by view of the record, a row from another view keeps what it does not know.
     Each try reads one snapshot and commits only if nobody else did since, so two writers cannot both insert
     a row: that holds for appends as well, which Delta by itself would let through.
 
@@ -120,10 +130,10 @@ def upsert(root: Root, name: str, rows: pa.Table) -> Change:
     table = TABLES[name]
     if rows.num_rows == 0:
         return Change()
-    return _retried(name, lambda: _commit(root, table, open_table(root, name) or _create(root, table), rows))
+    return retried(name, lambda: _commit(root, table, open_table(root, name) or create(root, table), rows))
 
 
-def _retried(name: str, write: Callable[[], Result]) -> Result:
+def retried(name: str, write: Callable[[], Result]) -> Result:
     """What a write returns once nobody else commits in the middle of it; it opens its snapshot itself."""
     for attempt in range(ATTEMPTS):
         try:
@@ -139,11 +149,11 @@ def _retried(name: str, write: Callable[[], Result]) -> Result:
 
 def _commit(root: Root, table: Table, delta: DeltaTable, rows: pa.Table) -> Change:
     key = table.key[-1]
-    source = rows.column("source")[0].as_py()
+    part = partition_of(table, rows)
     keys = rows.column(key).to_pylist()
     if len(set(keys)) != len(keys):
         raise TableError(f"Rows for {table.name} are not unique by {key}.")
-    known = _fingerprints(_lookup(root, table, delta, source, keys, [key, table.fingerprint]), table)
+    known = _fingerprints(_lookup(root, table, delta, part, keys, [key, table.fingerprint]), table)
     new, changed = [], []
     for index, (row_key, mark) in enumerate(
         zip(keys, rows.column(table.fingerprint).to_pylist(), strict=True)
@@ -156,12 +166,12 @@ def _commit(root: Root, table: Table, delta: DeltaTable, rows: pa.Table) -> Chan
         updated = _take(rows, changed)
         if pa.types.is_map(table.schema.field(table.fingerprint).type):
             columns = [c.name for c in table.columns]
-            old = _lookup(root, table, delta, source, updated.column(key).to_pylist(), columns)
+            old = _lookup(root, table, delta, part, updated.column(key).to_pylist(), columns)
             updated = _filled(table, old, updated)
         _merge(table, delta, pa.concat_tables([_take(rows, new), updated]))
     elif new:
         write_deltalake(
-            delta, _take(rows, new), mode="append", commit_properties=_ONCE, writer_properties=_WRITER
+            delta, _take(rows, new), mode="append", commit_properties=ONCE, writer_properties=WRITER
         )
     return Change(len(new), len(changed), rows.num_rows - len(new) - len(changed))
 
@@ -175,7 +185,7 @@ def _merge(table: Table, delta: DeltaTable, rows: pa.Table) -> None:
     (
         delta.merge(
             rows, predicate, source_alias="s", target_alias="t",
-            commit_properties=_ONCE, writer_properties=_WRITER,
+            commit_properties=ONCE, writer_properties=WRITER,
         )
         .when_matched_update_all()
         .when_not_matched_insert_all()
@@ -210,42 +220,64 @@ def _filled(table: Table, old: pa.Table, new: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=table.schema)
 
 
-def compact(root: Root, name: str, source: str) -> None:
-    """Merge the many small files that batches leave in one source's partition; the rows stay as they are.
+def partition_of(table: Table, rows: pa.Table) -> str | None:
+    """The value of the partition column that all rows share; None for a table without one.
+
+    Raises:
+        TableError: the rows are of several partitions.
+    """
+    if not table.partition_by:
+        return None
+    values = rows.column(table.partition_by[0]).unique().to_pylist()
+    if len(values) != 1:
+        raise TableError(f"Rows for {table.name} are of several partitions: {', '.join(map(str, values[:5]))}.")
+    return str(values[0])
+
+
+def compact(root: Root, name: str, partition: str) -> None:
+    """Merge the many small files that batches leave in one partition; the rows stay as they are.
 
     A reader opens every file, so thousands of small ones would cost it seconds. Where another writer commits at
     the same time, its next ingest will do it.
     """
-    delta = open_table(root, name)
-    if delta is None or len(_partition(delta, source)) < FILES_BEFORE_COMPACTION:
+    table, delta = TABLES[name], open_table(root, name)
+    if delta is None or len(_partition(table, delta, partition)) < FILES_BEFORE_COMPACTION:
         return
     with suppress(CommitFailedError):
         delta.optimize.compact(
-            partition_filters=[("source", "=", source)], max_concurrent_tasks=1, writer_properties=_WRITER,
-            commit_properties=_ONCE,
+            partition_filters=[(table.partition_by[0], "=", partition)], max_concurrent_tasks=1,
+            writer_properties=WRITER, commit_properties=ONCE,
         )
 
 
-def _partition(delta: DeltaTable | None, source: str) -> list[str]:
-    return [path for path in file_list(delta) if f"/source={source}/" in path]
+def _partition(table: Table, delta: DeltaTable | None, partition: str | None) -> list[str]:
+    if partition is None:
+        return file_list(delta)
+    return [path for path in file_list(delta) if f"/{table.partition_by[0]}={partition}/" in path]
 
 
-def delete_keys(root: Root, name: str, source: str, keys: list[str]) -> int:
-    """Remove the rows of one source with the given keys; returns how many there were.
+def delete_keys(root: Root, name: str, partition: str, keys: list[str]) -> int:
+    """Remove the rows of one partition with the given keys; returns how many there were.
 
     Raises:
         TableError: the commit failed for another reason than a concurrent one, or too often.
     """
-    return _retried(name, lambda: _delete(root, TABLES[name], open_table(root, name), source, keys))
+    return retried(name, lambda: _delete(root, TABLES[name], open_table(root, name), partition, keys))
 
 
-def _delete(root: Root, table: Table, delta: DeltaTable | None, source: str, keys: list[str]) -> int:
+def _delete(root: Root, table: Table, delta: DeltaTable | None, partition: str, keys: list[str]) -> int:
     key = table.key[-1]
-    matched = _lookup(root, table, delta, source, keys, [key]).column(0).to_pylist()
+    matched = _lookup(root, table, delta, partition, keys, [key]).column(0).to_pylist()
     if delta is None or not matched:
         return 0
-    listed = ", ".join("'" + found.replace("'", "''") + "'" for found in matched)
+    condition = f"{key} in ({', '.join(map(quoted, matched))})"
     delta.delete(
-        f"source = '{source}' and {key} in ({listed})", commit_properties=_ONCE, writer_properties=_WRITER
+        f"{table.partition_by[0]} = {quoted(partition)} and {condition}", commit_properties=ONCE,
+        writer_properties=WRITER,
     )
     return len(matched)
+
+
+def quoted(value: str | int | float) -> str:
+    """A value as it stands in a Delta predicate."""
+    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)

@@ -32,6 +32,6 @@ def duckdb_type(kind: pa.DataType) -> str:
     if pa.types.is_map(kind):
         return f"map({duckdb_type(kind.key_type)}, {duckdb_type(kind.item_type)})"
     return {
-        pa.string(): "varchar", pa.float64(): "double", pa.int32(): "integer", pa.int64(): "bigint",
-        pa.bool_(): "boolean", pa.timestamp("us", tz="UTC"): "timestamptz",
+        pa.string(): "varchar", pa.float64(): "double", pa.int16(): "smallint", pa.int32(): "integer",
+        pa.int64(): "bigint", pa.bool_(): "boolean", pa.timestamp("us", tz="UTC"): "timestamptz",
     }[kind]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,13 +12,14 @@ import pyarrow as pa
 
 from lake.errors import TableError
 from lake.settings import Settings, default_settings
-from lake.store import catalogue, delta
+from lake.store import catalogue, delta, whole
 from lake.store.duck import connect
 from lake.store.root import Root
 from lake.tables import TABLES
 
 if TYPE_CHECKING:
     import polars as pl
+    from deltalake import DeltaTable
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,14 @@ class Lake:
         self._known(name)
         return delta.file_list(delta.open_table(self.root, name, version))
 
-    def connect(self) -> duckdb.DuckDBPyConnection:
-        """An in-memory DuckDB connection with a view per table, empty ones included, as of now."""
+    def connect(self, versions: Mapping[str, int] | None = None) -> duckdb.DuckDBPyConnection:
+        """An in-memory DuckDB connection with a view per table, empty ones included.
+
+        Args:
+            versions: table → Delta version to show; the other tables are shown as of now.
+        """
         connection = connect(self.root)
-        catalogue.create_views(connection, catalogue.snapshot(self.root))
+        catalogue.create_views(connection, catalogue.snapshot(self.root, versions))
         return connection
 
     def read(
@@ -98,6 +103,28 @@ class Lake:
         """Insert new rows and update changed ones by key; see :func:`lake.store.delta.upsert`."""
         self._known(name)
         return delta.upsert(self.root, name, rows)
+
+    def replace(self, name: str, rows: pa.Table, where: Mapping[str, whole.Value]) -> int:
+        """Put rows in the place of those with the given values; see :func:`lake.store.whole.replace`."""
+        self._known(name)
+        return whole.replace(self.root, name, rows, where)
+
+    def append(self, name: str, make: Callable[[DeltaTable | None], pa.Table]) -> int:
+        """Append rows made from the table as it is; see :func:`lake.store.whole.append`."""
+        self._known(name)
+        return whole.append(self.root, name, make)
+
+    def write_part(
+        self, name: str, partition: Mapping[str, str], file_name: str, rows: pa.Table
+    ) -> whole.Part:
+        """Write a file that no reader sees before it is published; see :func:`lake.store.whole.write_part`."""
+        self._known(name)
+        return whole.write_part(self.root, name, partition, file_name, rows)
+
+    def publish(self, name: str, partition: Mapping[str, str], parts: Sequence[whole.Part]) -> int:
+        """Make files the whole content of a partition; see :func:`lake.store.whole.publish`."""
+        self._known(name)
+        return whole.publish(self.root, name, partition, parts)
 
     def refresh(self) -> Path:
         """Rebuild `lake.duckdb`; returns its path."""

@@ -5,8 +5,24 @@ from __future__ import annotations
 from lake.tables.calculations import CALCULATIONS
 from lake.tables.dos import DOS
 from lake.tables.ledger import FETCHES, REJECTS
+from lake.tables.similarity import (
+    CLUSTERS,
+    FINGERPRINTS,
+    GRIDS,
+    SIMILARITIES,
+    SIMILARITY_GROUPS,
+    SIMILARITY_RUNS,
+)
 from lake.tables.spec import Column, Table
+from lake.tables.subsets import SUBSET_MEMBERS, SUBSETS
 
-TABLES: dict[str, Table] = {t.name: t for t in (CALCULATIONS, DOS, FETCHES, REJECTS)}
+TABLES: dict[str, Table] = {
+    t.name: t
+    for t in (
+        CALCULATIONS, DOS, FETCHES, REJECTS,
+        GRIDS, FINGERPRINTS, SIMILARITIES, SIMILARITY_GROUPS, SIMILARITY_RUNS, CLUSTERS,
+        SUBSETS, SUBSET_MEMBERS,
+    )
+}
 
 __all__ = ["CALCULATIONS", "DOS", "FETCHES", "REJECTS", "TABLES", "Column", "Table"]

@@ -19,6 +19,8 @@ INTS = pa.list_(INT)
 MATRIX = pa.list_(FLOATS)
 STRING_MAP = pa.map_(STRING, STRING)
 FLOAT_MAP = pa.map_(STRING, FLOAT)
+LONG_MAP = pa.map_(STRING, LONG)
+COUNTS = pa.list_(pa.int16())
 
 
 @dataclass(frozen=True)
