@@ -51,8 +51,8 @@ test: $(VENV)/dev-ready lint ## lint, then run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: bench
-bench: $(VENV)/dev-ready ## measure against the named peers; prints the ratios
-	@missed=0; for name in ingest symmetry overlap memory; do \
+bench: $(VENV)/dev-ready .venv-reference/ready ## measure against the named peers; prints the ratios
+	@missed=0; for name in ingest symmetry overlap memory fingerprints similarity all_pairs clusters; do \
 	  echo "== benchmarks/$$name.py"; $(BIN)/python -m benchmarks.$$name || missed=1; done; exit $$missed
 
 .venv-optimade/ready: $(VENV)/uv-ready
@@ -64,6 +64,15 @@ bench: $(VENV)/dev-ready ## measure against the named peers; prints the ratios
 test-optimade: $(VENV)/dev-ready .venv-optimade/ready ## ingest from a real OPTIMADE server, in its own environment
 	$(BIN)/python -m pytest -m optimade $(PYTEST_ARGS)
 
+.venv-reference/ready: $(VENV)/uv-ready
+	$(UV) venv --quiet --allow-existing .venv-reference
+	VIRTUAL_ENV=.venv-reference $(UV) pip install --quiet 'spectral-fingerprints==2.1.2'
+	@touch $@
+
+.PHONY: test-reference
+test-reference: $(VENV)/dev-ready .venv-reference/ready ## compare with the public fingerprint code, in its own environment
+	MATLAKE_REFERENCE_PYTHON=.venv-reference/bin/python $(BIN)/python -m pytest -m reference $(PYTEST_ARGS)
+
 .PHONY: lock
 lock: $(VENV)/uv-ready ## pin the newest versions that work together into constraints.txt
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --extra dev --extra structures --upgrade \
@@ -74,4 +83,4 @@ lock: $(VENV)/uv-ready ## pin the newest versions that work together into constr
 
 .PHONY: clean
 clean: ## remove what make has made, the demo's lake included
-	rm -rf $(VENV) .venv-optimade build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-optimade .venv-reference build .pytest_cache .mypy_cache .ruff_cache
