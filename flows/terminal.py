@@ -87,11 +87,24 @@ def show_result(lake: Lake, query: str, words: Sequence[str], format_: str, outp
     """Run a query and write its rows in a format, to stdout or a file."""
     from analytics.queries import run_query
 
+    check_format(format_, output)
+    emit(run_query(lake, query, parse_params(words)), format_, output)
+
+
+def check_format(format_: str, output: Path | None) -> None:
+    """Refuse a format before any work is done.
+
+    Raises:
+        QueryError: there is no such format, or it is binary and would go to a terminal.
+    """
     if format_ not in FORMATS:
         raise QueryError(f"--format {format_!r}: one of {', '.join(FORMATS)}.")
     if format_ == "parquet" and output is None and sys.stdout.isatty():
         raise QueryError("--format parquet is binary: add --output FILE or redirect it.")
-    table = run_query(lake, query, parse_params(words))
+
+
+def emit(table: pa.Table, format_: str, output: Path | None = None) -> None:
+    """Write a result in a format that :func:`check_format` let pass, to stdout or a file."""
     if format_ == "table" and output is None:
         show_table(table)
         err.print(f"{table.num_rows:,} rows")
