@@ -1,0 +1,1 @@
+"""How alike calculations are: exact Tanimoto coefficients over thermometer counts, and what follows from them."""

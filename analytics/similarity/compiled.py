@@ -1,0 +1,15 @@
+"""How kernels are compiled: once per machine and dtype, without the interpreter's lock, without division checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from numba import njit
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile with numba on first use and keep the machine code beside the file (or where NUMBA_CACHE_DIR says)."""
+    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
