@@ -67,7 +67,8 @@ def put_similarities(
     lake.replace("similarity_groups", table("similarity_groups", folded), {"grid_id": grid})
     run = {
         "grid_id": grid, "threshold": threshold, "aligned": False, "n_fingerprints": 0, "n_representatives": 0,
-        "n_pairs": len(pairs), "fingerprints_version": 0, "similarities_version": version, "computed_at": NOW,
+        "n_pairs": len(pairs),
+        "fingerprints_version": lake.versions()["fingerprints"], "similarities_version": version, "computed_at": NOW,
     }
     lake.replace("similarity_runs", table("similarity_runs", [run]), {"grid_id": grid})
     return lake
