@@ -1,0 +1,1 @@
+"""Fingerprints: what describes a calculation as a vector of counts, ready to be compared."""
