@@ -32,6 +32,8 @@ from lake import __version__
 from lake.errors import InputError
 from lake.store.lake import Lake
 
+STYLES = ("style.css", "similar.css")
+SCRIPTS = ("script.js", "matrix.js", "pair.js")
 COMPARISONS = (overlap, energies, offsets, element_offsets, duplicates, coverage, quality)
 
 
@@ -120,6 +122,8 @@ def _environment(sources: Sources) -> Environment:
 def _inline() -> dict[str, Markup]:
     """Style and script, and the script's digest: the page's own policy lets no other script run."""
     folder = files("analytics.report").joinpath("templates")
-    style, script = (folder.joinpath(n).read_text(encoding="utf-8") for n in ("style.css", "script.js"))
+    style, script = (
+        "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names) for names in (STYLES, SCRIPTS)
+    )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return {"style": Markup(style), "script": Markup(script), "script_digest": Markup(digest)}  # noqa: S704
