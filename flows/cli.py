@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows.commands import cluster
 from flows.options import Root, open_lake
 
 app = typer.Typer(
@@ -143,6 +144,9 @@ def version() -> None:
     from lake import __version__
 
     print(__version__)
+
+
+app.command("cluster")(cluster.command)
 
 
 def main(arguments: list[str] | None = None) -> Any:
