@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from analytics.fingerprints.grid import DosGrid
-from analytics.fingerprints.profiles import Profiles
+from analytics.fingerprints.profiles import Floats, Longs, Profiles
+from analytics.similarity.compiled import compiled
 
 Counts = NDArray[Any]
 Ints = NDArray[np.int32]
@@ -39,18 +39,12 @@ class Layout:
 
     center_ev: float
     step_ev: float
-    steps_ev: NDArray[np.float64]
+    steps_ev: Floats
     first_step: int
-    marks: NDArray[np.int64]
-    per_state: NDArray[np.float64]
-    height_of: NDArray[np.int64]
-    thresholds: NDArray[np.float64]
-
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """All of it, in the order in which the kernels take it."""
-        return (self.center_ev, self.step_ev, self.steps_ev, self.first_step, self.marks, self.per_state,
-                self.height_of, self.thresholds)
+    marks: Longs
+    per_state: Floats
+    height_of: Longs
+    thresholds: Floats
 
 
 @lru_cache(maxsize=8)
@@ -77,15 +71,16 @@ def dos_counts(
     so that even states that lie on a threshold give the reference's count. Negative densities count as none.
 
     Only intervals that the data cover from edge to edge count; the others are left out of [start, stop). The
-    reference does the same at the lower end. At an upper end within the window it counts the interval in which
-    the data end by its part where the data also begin within the window, and else may leave out a complete one.
+    reference does the same at the lower end. Where the data end within the window it differs: it leaves out an
+    interval that they cover just so, and where they also begin within the window, it takes their last step of
+    ``energy_step_ev`` for a straight line and counts the interval in which they end by the part that they cover.
 
     Args:
         profiles: n densities. One that is not finite, not ascending or of fewer than two points gets no
             intervals; see :mod:`analytics.fingerprints.comparable` for reasons.
         grid: the grid.
         shift_ev: is added to all energies first, in eV.
-        threads: threads at work; they share the processor with nothing else.
+        threads: threads that share the work.
 
     Returns:
         Counts (n, n_counts), C-contiguous, uint8 or uint16, zero outside [start, stop); starts (n,), the first
@@ -94,10 +89,15 @@ def dos_counts(
     plan = layout(grid)
     counts = np.zeros((len(profiles), grid.n_counts), dtype=grid.dtype)
     starts, stops = np.zeros(len(profiles), dtype=np.int32), np.zeros(len(profiles), dtype=np.int32)
+    moved = float(shift_ev)
 
     def part(first: int, last: int) -> None:
-        _count_rows(profiles.energies_ev, profiles.states, profiles.offsets, first, last, float(shift_ev),
-                    *plan.arguments, counts, starts, stops)
+        offsets = profiles.offsets[first:last + 1]
+        cover_rows(profiles.energies_ev, profiles.states, offsets, moved, plan.center_ev, plan.step_ev,
+                   plan.first_step, plan.marks, starts[first:last], stops[first:last])
+        count_rows(profiles.energies_ev, profiles.states, offsets, moved, plan.center_ev, plan.steps_ev, plan.marks,
+                   plan.per_state, plan.height_of, plan.thresholds, starts[first:last], stops[first:last],
+                   counts[first:last])
 
     bounds = [(i, min(i + ROWS_PER_PART, len(profiles))) for i in range(0, len(profiles), ROWS_PER_PART)]
     if threads == 1 or len(bounds) < 2:
@@ -108,111 +108,104 @@ def dos_counts(
     return counts, starts, stops
 
 
-@njit(cache=True, nogil=True)
-def _count_rows(  # type: ignore[no-untyped-def]
-    energies, states, offsets, first, last, shift_ev, center_ev, step_ev, steps_ev, first_step, marks, per_state,
-    height_of, thresholds, counts, starts, stops,
-):
-    for row in range(first, last):
+@compiled
+def cover_rows(
+    energies_ev: Floats, states: Floats, offsets: Longs, shift_ev: float, center_ev: float, step_ev: float,
+    first_step: int, marks: Longs, starts: Ints, stops: Ints,
+) -> None:
+    """The range of intervals that lie within the data of every row, written to ``starts`` and ``stops``."""
+    most = first_step + marks[-1] + 1
+    for row in range(len(starts)):
         begin, end = offsets[row], offsets[row + 1]
-        if not usable(energies, states, begin, end):
+        if not usable(energies_ev[begin:end], states[begin:end]):
             continue
-        start, stop = covered(
-            energies[begin] + shift_ev - center_ev, energies[end - 1] + shift_ev - center_ev, step_ev, first_step, marks
-        )
-        starts[row], stops[row] = start, stop
-        count_row(energies, states, begin, end, shift_ev, center_ev, steps_ev, marks, per_state, height_of, thresholds,
-                  start, stop, counts[row])
+        lowest = energies_ev[begin] + shift_ev - center_ev
+        highest = energies_ev[end - 1] + shift_ev - center_ev
+        below = int(min(max(math.ceil(lowest / step_ev), first_step), most)) - first_step
+        above = int(min(max(math.floor(highest / step_ev + 1e-9), first_step - 1), most)) - first_step
+        start = np.searchsorted(marks, below)
+        stop = np.searchsorted(marks, above + 1) - 1
+        if start < stop:
+            starts[row], stops[row] = start, stop
 
 
-@njit(cache=True, nogil=True)
-def usable(energies, states, begin, end):  # type: ignore[no-untyped-def]
+@compiled
+def usable(energies_ev: Floats, states: Floats) -> bool:
     """Whether a density has two points or more, ascending energies (or equal ones), and finite values alone."""
-    if end - begin < 2 or not math.isfinite(energies[begin]) or not math.isfinite(energies[end - 1]):
+    if len(energies_ev) < 2 or not math.isfinite(energies_ev[0]) or not math.isfinite(energies_ev[-1]):
         return False
     bad = False
-    for i in range(begin, end - 1):
-        bad |= not energies[i] <= energies[i + 1]
-    for i in range(begin, end):
+    for i in range(len(energies_ev) - 1):
+        bad |= not energies_ev[i] <= energies_ev[i + 1]
+    for i in range(len(states)):
         bad |= not abs(states[i]) < np.inf
     return not bad
 
 
-@njit(cache=True, nogil=True)
-def covered(lowest_ev, highest_ev, step_ev, first_step, marks):  # type: ignore[no-untyped-def]
-    """The range of intervals that lie within data from ``lowest_ev`` to ``highest_ev``, about the centre."""
-    most = float(first_step + marks[-1] + 1)
-    below = int(min(max(math.ceil(lowest_ev / step_ev), first_step), most)) - first_step
-    above = int(min(max(math.floor(highest_ev / step_ev + 1e-9), first_step - 1), most)) - first_step
-    start = np.searchsorted(marks, below, side="left")
-    stop = np.searchsorted(marks, above, side="right") - 1
-    if start >= stop:
-        return 0, 0
-    return start, stop
-
-
-@njit(cache=True, nogil=True)
-def count_row(  # type: ignore[no-untyped-def]
-    energies, states, begin, end, shift_ev, center_ev, steps_ev, marks, per_state, height_of, thresholds, start, stop,
-    counts,
-):
-    """The counts of one density in the intervals from ``start`` to ``stop``, written to ``counts``.
+@compiled
+def count_rows(
+    energies_ev: Floats, states: Floats, offsets: Longs, shift_ev: float, center_ev: float, steps_ev: Floats,
+    marks: Longs, per_state: Floats, height_of: Longs, thresholds: Floats, starts: Ints, stops: Ints, counts: Counts,
+) -> None:
+    """The counts of every row in its intervals from ``starts`` to ``stops``, written to ``counts``.
 
     Where an interval reaches beyond the data, the density is that of their last point.
     """
-    if start >= stop:
-        return
     levels = thresholds.shape[1]
-    energy = steps_ev[marks[start]]
-    point = _first_at_least(energies, begin, end, shift_ev, center_ev, energy)
-    density = _density_at(energies, states, begin, end, shift_ev, center_ev, point, energy)
-    for interval in range(start, stop):
-        total = 0.0
-        for step in range(marks[interval], marks[interval + 1]):
-            following = steps_ev[step + 1]
-            part = 0.0
-            while point < end:
-                at = energies[point] + shift_ev - center_ev
-                if at >= following:
-                    break
-                there = max(states[point], 0.0)
-                part += (density + there) * (at - energy) / 2.0
-                density, energy = there, at
-                point += 1
-            there = _density_at(energies, states, begin, end, shift_ev, center_ev, point, following)
-            part += (density + there) * (following - energy) / 2.0
-            density, energy = there, following
-            total += part
-        filled = 0
-        if total > 0.0:
-            filled = int(min(total * per_state[interval], float(levels)))
-            limits = thresholds[height_of[interval]]
-            while filled < levels and limits[filled] <= total:
-                filled += 1
-            while filled > 0 and limits[filled - 1] > total:
-                filled -= 1
-        counts[interval] = filled
+    for row in range(len(starts)):
+        if starts[row] >= stops[row]:
+            continue
+        energies, density = energies_ev[offsets[row]:offsets[row + 1]], states[offsets[row]:offsets[row + 1]]
+        here = steps_ev[marks[starts[row]]]
+        point = np.searchsorted(energies, here + center_ev - shift_ev)
+        # the rounding of a sum may differ by one digit from that of the comparison below
+        while point > 0 and energies[point - 1] + shift_ev - center_ev >= here:
+            point -= 1
+        while point < len(energies) and energies[point] + shift_ev - center_ev < here:
+            point += 1
+        now = density_at(energies, density, shift_ev, center_ev, point, here)
+        for interval in range(starts[row], stops[row]):
+            total = 0.0
+            for step in range(marks[interval], marks[interval + 1]):
+                end = steps_ev[step + 1]
+                part = 0.0
+                while point < len(energies):
+                    at = energies[point] + shift_ev - center_ev
+                    if at >= end:
+                        break
+                    then = max(density[point], 0.0)
+                    part += (now + then) * (at - here) / 2.0
+                    now, here = then, at
+                    point += 1
+                then = density_at(energies, density, shift_ev, center_ev, point, end)
+                part += (now + then) * (end - here) / 2.0
+                now, here = then, end
+                total += part
+            counts[row, interval] = filled(total, per_state[interval], levels, thresholds[height_of[interval]])
 
 
-@njit(cache=True, nogil=True)
-def _first_at_least(energies, begin, end, shift_ev, center_ev, energy):  # type: ignore[no-untyped-def]
-    low, high = begin, end
-    while low < high:
-        middle = (low + high) // 2
-        if energies[middle] + shift_ev - center_ev < energy:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-@njit(cache=True, nogil=True)
-def _density_at(energies, states, begin, end, shift_ev, center_ev, point, energy):  # type: ignore[no-untyped-def]
+@compiled
+def density_at(
+    energies: Floats, density: Floats, shift_ev: float, center_ev: float, point: int, energy: float
+) -> float:
     """The density at an energy, between the points ``point - 1`` and ``point``."""
-    if point == begin:
-        return max(states[begin], 0.0)
-    left = max(states[point - 1], 0.0)
-    if point == end:
+    if point == 0:
+        return float(max(density[0], 0.0))
+    left = float(max(density[point - 1], 0.0))
+    if point == len(energies):
         return left
     low, high = energies[point - 1] + shift_ev - center_ev, energies[point] + shift_ev - center_ev
-    return left + (max(states[point], 0.0) - left) / (high - low) * (energy - low)
+    return float(left + (max(density[point], 0.0) - left) / (high - low) * (energy - low))
+
+
+@compiled
+def filled(total: float, per_state: float, levels: int, thresholds: Floats) -> int:
+    """How many levels a number of states fills."""
+    if total <= 0.0:
+        return 0
+    count = int(min(total * per_state, float(levels)))
+    while count < levels and thresholds[count] <= total:
+        count += 1
+    while count > 0 and thresholds[count - 1] > total:
+        count -= 1
+    return count
