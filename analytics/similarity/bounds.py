@@ -1,10 +1,16 @@
-"""What a pair must at least share to reach a threshold, in integers that no rounding can cheat.
+"""What a pair must at least share to reach a threshold, so that no rounding can lose a pair.
 
 The coefficient of a pair that shares m = Σ min of s = total_a + total_b counts is x = fl(m / (s − m)), fl being the
 rounding to float64. m and s − m are integers below 2⁵³, thus exact, and fl is monotone: as m / (s − m) grows with m
-and falls with s, so does x. Hence, for M ≥ m and S ≤ s, fl(M / (S − M)) < τ proves x < τ, and :func:`least_shared`,
-found by trying that same rounded division, is the exact border: a pair reaches τ if and only if m ≥ least_shared(s).
-A lower bound of s gives a lower bound of what must be shared.
+and falls with s, so does x. Hence:
+
+- For M ≥ m and S ≤ s, fl(M / (S − M)) < τ proves x < τ (:func:`upper_coefficient`).
+- x ≥ τ needs m / (s − m) ≥ τ (1 − 2⁻⁵³), thus m ≥ s τ / (1 + τ) − s 2⁻⁵³. Three roundings in computing s τ / (1 + τ)
+  err by less than s 2⁻⁵¹; both together are far below 1 for any s below 2⁴⁰. One less than the computed number,
+  rounded down, is therefore a bound (:func:`least_shared`), and a smaller s gives a smaller one. A pair that shares
+  nothing has x = 0, so that 1 is a bound as well.
+
+A bound only ever rules pairs out; the last word has the rounded division itself (:func:`coefficient_of`).
 """
 
 from __future__ import annotations
@@ -20,17 +26,8 @@ def coefficient_of(shared: int, both: int) -> float:
 
 @compiled
 def least_shared(threshold: float, both: int) -> int:
-    """The smallest m with float64(m / (both − m)) ≥ threshold; 0 for a threshold of 0 or less."""
-    if threshold <= 0.0:
-        return 0
-    if both <= 0:
-        return 1
-    m = min(max(int(threshold * both / (1.0 + threshold)), 1), both)
-    while m > 1 and (2 * m - 2 >= both or (m - 1) / (both - m + 1) >= threshold):
-        m -= 1
-    while 2 * m < both and m / (both - m) < threshold:
-        m += 1
-    return m
+    """A pair that shares less than this of ``both`` counts stays below the threshold, 0 ≤ threshold ≤ 1."""
+    return max(int(threshold / (1.0 + threshold) * both) - 1, 1) if threshold > 0.0 else 0
 
 
 @compiled
