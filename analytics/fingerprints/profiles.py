@@ -46,6 +46,13 @@ class Profiles:
     spin_polarized: pa.Array
     broadening_ev: pa.Array
 
+    def __post_init__(self) -> None:
+        # Arrow's memory cannot be written to; with other arrays alike, a kernel is compiled once, not twice
+        for name in ("offsets", "energies_ev", "states"):
+            array = getattr(self, name).view()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
     @classmethod
     def of_table(cls, rows: pa.Table) -> Profiles:
         """The densities of rows of the lake's table `dos`.
