@@ -1,0 +1,1 @@
+"""How alike the calculations of one material are, by the settings that they were made with."""
