@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from flows.ingest import DEFAULT_SOURCES, ingest
+from flows.ingest import DEFAULT_SOURCES
 
 CHECKOUT = Path(__file__).parents[2]
 DEPLOYMENTS = {d["name"]: d for d in yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())["deployments"]}
@@ -29,8 +30,11 @@ def test_every_source_has_a_schedule_and_a_limit(source: str) -> None:
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_deployments_fit_the_flow(name: str) -> None:
     deployment: dict[str, Any] = DEPLOYMENTS[name]
-    assert deployment["entrypoint"] == "flows/ingest.py:ingest"
-    assert set(deployment["parameters"]) <= set(ingest.parameters.properties)
+    file, _, function = deployment["entrypoint"].partition(":")
+    assert (CHECKOUT / file).is_file()
+    flow = getattr(import_module(file.removesuffix(".py").replace("/", ".")), function)
+    assert flow.name == function
+    assert set(deployment["parameters"]) <= set(flow.parameters.properties)
     assert deployment["work_pool"] == {"name": "matlake"}
 
 
