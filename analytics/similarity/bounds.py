@@ -34,3 +34,12 @@ def least_shared(threshold: float, both: int) -> int:
 def upper_coefficient(shared: int, both: int) -> float:
     """An upper bound of the coefficient from an upper bound of what is shared and a lower bound of both totals."""
     return 1.0 if 2 * shared >= both else shared / (both - shared)
+
+
+@compiled
+def units(need: int, shift: int) -> int:
+    """What must be shared, in units of coarse sums: rounded up, as coarse sums are whole units.
+
+    It is a 16-bit number: nothing has to share more than the mean of two totals, and those are 16-bit numbers.
+    """
+    return (need + (1 << shift) - 1) >> shift

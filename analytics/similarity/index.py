@@ -122,7 +122,7 @@ class Index:
 
 def make_part(rows: Counts, numbers: Whole, start: int, stop: int) -> Part:
     """Lay out the rows of these numbers, of which the columns [start, stop) count."""
-    sums, totals = _coarse(rows, numbers, _edges(start, stop))
+    sums, totals = _coarse(rows, numbers, segment_edges(start, stop))
     places = order_rows(sums, totals, LEAF)
     sums, totals, order = sums[places], totals[places], numbers[places]
     return _bounded(start, stop, order, _gather(rows, order, start, stop), totals, sums)
@@ -134,7 +134,7 @@ def restricted(part: Part, start: int, stop: int) -> Part:
         return part
     columns = padded(part.counts, start - part.start, stop - part.start)
     rows = np.arange(len(part), dtype=np.int64)
-    sums, totals = _coarse(columns, rows, _edges(0, stop - start))
+    sums, totals = _coarse(columns, rows, segment_edges(0, stop - start))
     return _bounded(start, stop, part.order, columns, totals, sums)
 
 
@@ -149,6 +149,15 @@ def in_units(part: Part, shift: int) -> Part:
     return replace(part, sums=sums, highs=highs, high_groups=groups, shift=shift)
 
 
+def coarse_sums(row: Counts, shift: int) -> tuple[Sums, int]:
+    """Coarse sums (1, SEGMENTS) in units of 2**shift and the total of one row (1, n_columns).
+
+    What is above 65535 units is cut off: the rows of a part whose sums have these units stay below that.
+    """
+    sums, totals = _coarse(row, np.zeros(1, np.int64), segment_edges(0, row.shape[1]))
+    return np.minimum(_rounded_up(sums, shift), np.iinfo(np.uint16).max).astype(np.uint16), int(totals[0])
+
+
 def _windows(starts: Whole, stops: Whole, n_counts: int) -> tuple[list[tuple[int, int]], Whole]:
     """The distinct windows, the most frequent first, and which of them each row has. All empty windows are one."""
     empty = stops <= starts
@@ -161,7 +170,7 @@ def _windows(starts: Whole, stops: Whole, n_counts: int) -> tuple[list[tuple[int
     return windows, place[which].astype(np.int64)
 
 
-def _edges(start: int, stop: int) -> Whole:
+def segment_edges(start: int, stop: int) -> Whole:
     """The SEGMENTS + 1 edges of segments of nearly equal width; some are empty where columns are few."""
     return start + (np.arange(SEGMENTS + 1, dtype=np.int64) * max(stop - start, 0)) // SEGMENTS
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.similarity.bounds import coefficient_of, least_shared, upper_coefficient
+from analytics.similarity.bounds import coefficient_of, least_shared, units, upper_coefficient
 from analytics.similarity.compiled import compiled
 from analytics.similarity.counts import Counts, Whole
-from analytics.similarity.vector import LEAF, SEGMENTS, lowest_bit, overlap, shared, survivors
+from analytics.similarity.vector import LEAF, SEGMENTS, bits, lowest_bit, overlap, shared, survivors
 
 Sums = NDArray[np.uint16]
 
@@ -41,7 +41,7 @@ def scan(a_counts: Counts, a_totals: Whole, a_sums: Sums, a_highs: Sums, a_lowes
                 mask &= mask - np.uint64(1)
                 begin = state[2] if b_leaf == state[1] else low
                 need = units(least_shared(threshold, a_lowest[a_leaf] + b_lowest[b_leaf]), shift)
-                rows = survivors(a_sums, a_leaf, b_highs, b_leaf, need) & _bits(begin, high)
+                rows = survivors(a_sums, a_leaf, b_highs, b_leaf, need) & bits(begin, high)
                 if not rows or not survivors(b_sums, b_leaf, a_highs, a_leaf, need):
                     continue
                 n, row = _rows(a_counts, a_totals, a_order, own, rows, a_leaf, high, b_counts, b_totals, b_order,
@@ -60,7 +60,7 @@ def _leaves(a_highs: Sums, a_lowest: int, a_highest: int, a_leaf: int, b_highs: 
     """Which leaves of a group, from leaf ``begin`` on, may hold a partner of a row of a leaf of a: one bit each."""
     found, end = np.uint64(0), min((group + 1) * LEAF, len(b_highs))
     need = units(least_shared(threshold, a_lowest + b_lowest[begin:end].min()), shift)
-    mask = survivors(b_high_groups, group, a_highs, a_leaf, need) & _bits(begin, end)
+    mask = survivors(b_high_groups, group, a_highs, a_leaf, need) & bits(begin, end)
     while mask:
         bit = lowest_bit(mask)
         mask &= mask - np.uint64(1)
@@ -90,7 +90,7 @@ def _rows(a_counts: Counts, a_totals: Whole, a_order: Whole, own: Sums, rows: np
             continue
         mask = survivors(b_sums, b_leaf, own, bit, need)
         if later:
-            mask &= _bits(bit + 1, LEAF)
+            mask &= bits(bit + 1, LEAF)
         if mask and n + LEAF > len(left):
             return n, i
         while mask:
@@ -102,20 +102,3 @@ def _rows(a_counts: Counts, a_totals: Whole, a_order: Whole, own: Sums, rows: np
                 left[n], right[n], similarity[n] = a_order[i], b_order[j], value
                 n += 1
     return n, end
-
-
-@compiled
-def units(need: int, shift: int) -> int:
-    """What must be shared, in units of coarse sums: rounded up, as coarse sums are whole units.
-
-    It is a 16-bit number: nothing has to share more than the mean of two totals, and those are 16-bit numbers.
-    """
-    return (need + (1 << shift) - 1) >> shift
-
-
-@compiled
-def _bits(begin: int, end: int) -> np.uint64:
-    """The bits of the rows begin…end of one leaf; ``end`` may be the first row of the next one."""
-    n = end - begin
-    ones = ~np.uint64(0) if n == LEAF else (np.uint64(1) << np.uint64(n)) - np.uint64(1)
-    return ones << np.uint64(begin % LEAF) if n else np.uint64(0)

@@ -14,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from analytics.similarity.compiled import compiled
 
 SEGMENTS = 16
 """Coarse sums of a fingerprint: one vector register of 16-bit numbers."""
@@ -184,3 +187,11 @@ def lowest_bit(context: Any, mask: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(_I1, 1))
 
     return types.int64(types.uint64), generate
+
+
+@compiled
+def bits(begin: int, end: int) -> np.uint64:
+    """The bits of the rows begin…end of one leaf; ``end`` may be the first row of the next one."""
+    n = end - begin
+    ones = ~np.uint64(0) if n == LEAF else (np.uint64(1) << np.uint64(n)) - np.uint64(1)
+    return ones << np.uint64(begin % LEAF) if n else np.uint64(0)
