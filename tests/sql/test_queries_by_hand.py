@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from analytics.queries import create_views, run_on
+from lake.tables import TABLES
 
 COLUMNS = {
     "calculation_id": pa.string(), "source": pa.string(), "cell_key": pa.string(), "reduced_key": pa.string(),
@@ -44,7 +45,8 @@ def ask(rows: Sequence[dict[str, Any]], query: str, **parameters: str) -> list[d
     schema = pa.schema(COLUMNS)
     calculations = pa.Table.from_pylist([{name: row.get(name) for name in COLUMNS} for row in rows], schema)
     with duckdb.connect() as connection:
-        connection.register("calculations", calculations)
+        for name, table in TABLES.items():
+            connection.register(name, calculations if name == "calculations" else table.schema.empty_table())
         create_views(connection)
         return run_on(connection, query, parameters).to_pylist()
 

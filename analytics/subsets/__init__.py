@@ -1,0 +1,1 @@
+"""Homogeneous subsets: recipes, the rules learned from similarities, saved versions, and what they bought."""
