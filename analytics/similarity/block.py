@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from analytics.similarity.members import Members
+    from analytics.fingerprints.grid import DosGrid
+    from analytics.fingerprints.profiles import Profiles
     from lake.store.lake import Lake
 
 LARGEST_SHIFT_EV = 0.1
@@ -54,37 +55,34 @@ def block_of(lake: Lake, key: str, grid_id: str, *, aligned: bool = True) -> Blo
         aligned: also find the best shift of the energies of every pair (densities of states only).
 
     Raises:
-        InputError: no calculation has that key, or more than 20,000 have it.
+        InputError: no calculation has that key, more than 20,000 have it, or the grid is of another definition.
     """
     import numpy as np
 
     from analytics.similarity.members import members_of
+    from analytics.similarity.reading import dos_grid, few_tables, profiles_of
     from analytics.similarity.tanimoto import matrix
 
-    members = members_of(lake, key, grid_id)
-    ids: list[str] = members.settings["calculation_id"].to_pylist()
+    with few_tables(lake) as connection:
+        members = members_of(connection, key, grid_id)
+        ids: list[str] = members.settings["calculation_id"].to_pylist()
+        grid = dos_grid(connection, grid_id) if aligned and ids else None
+        profiles = profiles_of(connection, ids) if grid else None
     similarity = np.asarray(matrix(members.counts, members.starts, members.stops), dtype=np.float64)
-    best, shifts = _aligned(lake, members, ids, grid_id) if aligned and ids else (None, None)
+    best, shifts = (None, None) if grid is None or profiles is None else _aligned(profiles, grid, np.diag(similarity))
     return Block(key, ids, similarity, best, shifts, members.settings, members.set_aside, grid_id)
 
 
 def _aligned(
-    lake: Lake, members: Members, ids: list[str], grid_id: str
-) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    profiles: Profiles, grid: DosGrid, diagonal: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Aligned coefficients and shifts of all pairs: computed for i < j and mirrored."""
     import numpy as np
 
-    from analytics.fingerprints import kinds, read
-    from analytics.fingerprints.grid import DosGrid
     from analytics.similarity.aligned import aligned_pairs
 
-    grid = kinds.find(grid_id)
-    if not isinstance(grid, DosGrid):
-        return None, None
-    n = len(ids)
-    profiles = read.load_profiles(lake, ids)
-    best, shifts = np.eye(n), np.zeros((n, n))
-    np.fill_diagonal(best, (members.counts.sum(axis=1) > 0).astype(np.float64))
+    n = len(profiles)
+    best, shifts = np.diag(diagonal), np.zeros((n, n))
     rows_at_once = max(1, PAIRS_AT_ONCE // n)
     for first in range(0, n, rows_at_once):
         last = min(n, first + rows_at_once)

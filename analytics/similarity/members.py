@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +10,13 @@ import pyarrow.compute as pc
 
 from analytics.query_files import queries
 from lake.errors import InputError
-from lake.store.catalogue import select_table
-from lake.store.delta import open_table
-from lake.store.duck import connect
 
 if TYPE_CHECKING:
     import duckdb
     import numpy as np
     from numpy.typing import NDArray
 
-    from lake.store.lake import Lake
 
-READ = ("calculations", "dos", "fingerprints")
 EVERY = "any"
 LARGEST_BLOCK = 20_000
 """Calculations of one material above which no dense matrix is made: three of them would take 10 GB."""
@@ -48,11 +41,11 @@ class Members:
     stops: NDArray[np.int64]
 
 
-def members_of(lake: Lake, key: str, grid_id: str) -> Members:
+def members_of(connection: duckdb.DuckDBPyConnection, key: str, grid_id: str) -> Members:
     """Read the calculations of a material.
 
     Args:
-        lake: the lake.
+        connection: has the tables of a lake (:func:`~analytics.similarity.reading.few_tables`).
         key: a cell_key or a reduced_key.
         grid_id: the grid of the fingerprints.
 
@@ -60,24 +53,14 @@ def members_of(lake: Lake, key: str, grid_id: str) -> Members:
         InputError: no calculation has that key (the message names close ones), or more than
             ``LARGEST_BLOCK`` have it.
     """
-    with _three_tables(lake) as connection:
-        rows = connection.sql(queries()["material"].text, params={"key": key, "grid": grid_id}).to_arrow_table()
-        if rows.num_rows == 0 or key == EVERY:
-            raise InputError(_unknown(connection, key))
-        comparable = pc.is_null(rows["reason"])
-        settings = rows.filter(comparable).drop_columns(["reason", "message"])
-        _bounded(key, settings.num_rows)
-        counts, starts, stops = _counts(connection, grid_id, settings["calculation_id"])
+    rows = connection.sql(queries()["material"].text, params={"key": key, "grid": grid_id}).to_arrow_table()
+    if rows.num_rows == 0 or key == EVERY:
+        raise InputError(_unknown(connection, key))
+    comparable = pc.is_null(rows["reason"])
+    settings = rows.filter(comparable).drop_columns(["reason", "message"])
+    _bounded(key, settings.num_rows)
+    counts, starts, stops = _counts(connection, grid_id, settings["calculation_id"])
     return Members(settings, _set_aside(rows.filter(pc.invert(comparable)), grid_id), counts, starts, stops)
-
-
-@contextmanager
-def _three_tables(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the tables that are needed: a view for each of a lake's tables takes longer than reading."""
-    with connect(lake.root) as connection:
-        for name in READ:
-            connection.execute(f'create view "{name}" as {select_table(name, open_table(lake.root, name))}')
-        yield connection
 
 
 def _bounded(key: str, n_members: int) -> None:
