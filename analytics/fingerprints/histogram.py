@@ -151,37 +151,47 @@ def count_rows(
 
     Where an interval reaches beyond the data, the density is that of their last point.
     """
-    levels = thresholds.shape[1]
     for row in range(len(starts)):
-        if starts[row] >= stops[row]:
-            continue
-        energies, density = energies_ev[offsets[row]:offsets[row + 1]], states[offsets[row]:offsets[row + 1]]
-        here = steps_ev[marks[starts[row]]]
-        point = np.searchsorted(energies, here + center_ev - shift_ev)
-        # the rounding of a sum may differ by one digit from that of the comparison below
-        while point > 0 and energies[point - 1] + shift_ev - center_ev >= here:
-            point -= 1
-        while point < len(energies) and energies[point] + shift_ev - center_ev < here:
-            point += 1
-        now = density_at(energies, density, shift_ev, center_ev, point, here)
-        for interval in range(starts[row], stops[row]):
-            total = 0.0
-            for step in range(marks[interval], marks[interval + 1]):
-                end = steps_ev[step + 1]
-                part = 0.0
-                while point < len(energies):
-                    at = energies[point] + shift_ev - center_ev
-                    if at >= end:
-                        break
-                    then = max(density[point], 0.0)
-                    part += (now + then) * (at - here) / 2.0
-                    now, here = then, at
-                    point += 1
-                then = density_at(energies, density, shift_ev, center_ev, point, end)
-                part += (now + then) * (end - here) / 2.0
-                now, here = then, end
-                total += part
-            counts[row, interval] = filled(total, per_state[interval], levels, thresholds[height_of[interval]])
+        part = slice(offsets[row], offsets[row + 1])
+        count_row(energies_ev[part], states[part], shift_ev, center_ev, steps_ev, marks, per_state, height_of,
+                  thresholds, starts[row], stops[row], counts[row])
+
+
+@compiled
+def count_row(
+    energies: Floats, density: Floats, shift_ev: float, center_ev: float, steps_ev: Floats, marks: Longs,
+    per_state: Floats, height_of: Longs, thresholds: Floats, start: int, stop: int, counts: Counts,
+) -> None:
+    """The counts of one density in the intervals from ``start`` to ``stop``, written to ``counts``."""
+    if start >= stop:
+        return
+    levels = thresholds.shape[1]
+    here = steps_ev[marks[start]]
+    point = np.searchsorted(energies, here + center_ev - shift_ev)
+    # the rounding of a sum may differ by one digit from that of the comparison below
+    while point > 0 and energies[point - 1] + shift_ev - center_ev >= here:
+        point -= 1
+    while point < len(energies) and energies[point] + shift_ev - center_ev < here:
+        point += 1
+    now = density_at(energies, density, shift_ev, center_ev, point, here)
+    for interval in range(start, stop):
+        total = 0.0
+        for step in range(marks[interval], marks[interval + 1]):
+            end = steps_ev[step + 1]
+            part = 0.0
+            while point < len(energies):
+                at = energies[point] + shift_ev - center_ev
+                if at >= end:
+                    break
+                then = max(density[point], 0.0)
+                part += (now + then) * (at - here) / 2.0
+                now, here = then, at
+                point += 1
+            then = density_at(energies, density, shift_ev, center_ev, point, end)
+            part += (now + then) * (end - here) / 2.0
+            now, here = then, end
+            total += part
+        counts[interval] = filled(total, per_state[interval], levels, thresholds[height_of[interval]])
 
 
 @compiled
