@@ -1,8 +1,8 @@
 """Which setting matters most: how far two calculations are apart that differ in it and in nothing else.
 
 Where no two calculations differ in one setting alone, its effect is estimated: the distance 1 − Tc of every pair as
-a sum of non-negative contributions of the settings in which the two differ (least squares). Where two settings
-always change together, no estimate can tell them apart, and there is none.
+a sum of non-negative contributions of the settings in which the two differ (least squares; 0 where they differ in
+none). Where settings always change together, no estimate can tell them apart, and there is none.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from analytics.convergence.resampling import FEWEST_CALCULATIONS, PERCENTILES, R
 from analytics.convergence.settings import Setting
 
 ONE_AT_A_TIME, REGRESSION = "one at a time", "regression"
+REFITS = 200
 Matrix = NDArray[np.float64]
 Patterns = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -107,56 +108,59 @@ def _patterns(varying: list[Setting], kind: Setting) -> tuple[NDArray[np.int32],
 
 @dataclass(frozen=True)
 class _Regression:
-    """Contributions of the settings (s,), their replicates (r, s), and which of them can be told from the others."""
+    """Contributions of the settings (s,), their replicates (r, s), and which cannot be told from each other (s, s)."""
 
     contributions: Matrix
     replicates: Matrix
-    determined: Flags
+    confounded: Flags
     columns: Flags
     sums: Resampled
 
     @classmethod
     def of(cls, differs: Flags, sums: Resampled) -> _Regression:
-        columns = differs.astype(np.float64)
         present = sums.counts > 0
-        design = np.hstack([np.ones((present.sum(), 1)), columns[present]])
-        rank = np.linalg.matrix_rank(design)
-        determined = np.array([
-            np.linalg.matrix_rank(np.delete(design, 1 + s, axis=1)) < rank for s in range(columns.shape[1])
-        ])
-        weights, totals = sums.counts[present].astype(np.float64), sums.sums[present]
-        every = max(1, sums.weights.shape[1] // 200)
+        design = differs[present].astype(np.float64)
+        every = max(1, sums.weights.shape[1] // REFITS)
         drawn = [
             _contributions(design, sums.weights[present, r], sums.totals[present, r])
             for r in range(0, sums.weights.shape[1], every)
         ]
-        return cls(_contributions(design, weights, totals), np.array(drawn), determined, differs, sums)
+        fitted = _contributions(design, sums.counts[present].astype(np.float64), sums.sums[present])
+        return cls(fitted, np.array(drawn), _confounded(design), differs, sums)
 
     def effect(self, number: int, name: str, levels: int, names: list[str]) -> Effect:
         """What it says of one setting."""
         with_it = self.columns[:, number]
         pairs = int(self.sums.counts[with_it].sum())
-        calculations = int(self.sums.calculations[with_it].max(initial=0))
-        if not self.determined[number] or pairs == 0:
-            together = [
-                names[s] for s in range(len(names))
-                if s != number and not self.determined[s] and (self.columns[with_it, s].mean() > 0.5 or pairs == 0)
-            ]
-            what = f"; it changes together with {', '.join(together)}" if together else ""
+        if self.confounded[number].any() or pairs == 0:
+            others = [names[s] for s in np.flatnonzero(self.confounded[number]).tolist() if s != number]
+            what = f"; it changes together with {', '.join(others)}" if others else ""
             return Effect(name, levels, None, None, None, None, None, pairs,
                           f"no two calculations differ in it alone{what}")
-        low, high = np.percentile(self.replicates[:, number], PERCENTILES)
-        few = calculations < FEWEST_CALCULATIONS
-        return Effect(name, levels, REGRESSION, float(self.contributions[number]), None if few else float(low),
-                      None if few else float(high), None, pairs, None)
+        low, high = np.percentile(self.replicates[:, number], PERCENTILES).tolist()
+        few = int(self.sums.calculations[with_it].max(initial=0)) < FEWEST_CALCULATIONS
+        return Effect(name, levels, REGRESSION, float(self.contributions[number]), None if few else low,
+                      None if few else high, None, pairs, None)
+
+
+def _confounded(design: Matrix) -> Flags:
+    """Which contributions can be traded for each other without changing any sum (s, s).
+
+    These are the settings between which the projector on the null space of the design does not vanish.
+    """
+    _, values, directions = np.linalg.svd(design, full_matrices=True)
+    rank = int((values > 1e-9 * max(1.0, values.max(initial=0.0))).sum())
+    null = directions[rank:]
+    found: Flags = np.abs(null.T @ null) > 1e-9
+    return found
 
 
 def _contributions(design: Matrix, weights: Matrix, totals: Matrix) -> Matrix:
-    """Least squares over all pairs from the sums of their classes, without the constant (s,)."""
+    """Least squares over all pairs from the sums of their classes (s,)."""
     from scipy.optimize import nnls
 
     seen = weights > 0
     root = np.sqrt(weights[seen])
     found, _ = nnls(design[seen] * root[:, None], totals[seen] / root)
-    contributions: Matrix = found[1:]
+    contributions: Matrix = found
     return contributions
