@@ -6,6 +6,7 @@ The energy reference dominates the Tanimoto coefficient of two densities of stat
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,7 +27,7 @@ PROFILES_PER_PART = 64
 
 def aligned_pairs(
     profiles: Profiles, left: ArrayLike, right: ArrayLike, grid: DosGrid, largest_shift_ev: float = 0.1,
-    step_ev: float = 0.01, *, threads: int = 1, memory_bytes: int = 512 * 2**20,
+    step_ev: float = 0.01, *, threads: int = 0, memory_bytes: int = 512 * 2**20,
 ) -> tuple[Floats, Floats]:
     """The best Tanimoto coefficient of pairs of densities of states over small shifts of their energies.
 
@@ -43,18 +44,19 @@ def aligned_pairs(
         grid: the grid.
         largest_shift_ev: largest |δ| in eV.
         step_ev: distance of neighbouring δ in eV.
-        threads: threads that share the work.
+        threads: threads that share the work; 0 = one per core.
         memory_bytes: about how much the fingerprints of all shifts may take at once; beyond it, pairs are done
             in groups of the same densities.
 
     Returns:
-        Coefficients (m,), 0 where a density has no states in common intervals; shifts in eV (m,), by which the
+        Coefficients (m,), 0 where the two have no states in common intervals; shifts in eV (m,), by which the
         right one must be moved up to look most like the left one.
 
     Raises:
         InputError: positions out of range, or shifts that make no sense.
     """
     shifts_ev = _shifts(largest_shift_ev, step_ev)
+    threads = threads or os.cpu_count() or 1
     one, other = _positions(left, len(profiles)), _positions(right, len(profiles))
     if one.shape != other.shape:
         raise InputError(f"Aligned pairs: {len(one):,} on the left, {len(other):,} on the right.")
@@ -152,6 +154,7 @@ def compare_pairs(
 ) -> None:
     """The best coefficient of every pair, and the number of the shift that gives it, 0 = none."""
     middle = n_shifts // 2
+    same = np.empty((2, n_shifts), dtype=np.int64)
     for pair in range(len(left)):
         i, j = left[pair], right[pair]
         start, stop = max(starts[i], other_starts[j]), min(stops[i], other_stops[j])
@@ -159,20 +162,22 @@ def compare_pairs(
             continue
         whole = starts[i] == other_starts[j] and stops[i] == other_stops[j]
         here, there = i * n_shifts + middle, j * n_shifts + middle
+        for k in range(n_shifts):
+            first, second = i * n_shifts + k, j * n_shifts + k
+            same[0, k] = shared(counts, here, other_counts, second, totals[here] + other_totals[second])
+            same[1, k] = shared(counts, first, other_counts, there, totals[first] + other_totals[there])
         # the best coefficient so far is common / union: comparing products needs no division
         common, union, place = np.int64(0), np.int64(1), 0
-        for k in range(2 * middle + 1):
+        for k in range(n_shifts):
             shift = (k + 1) // 2 if k % 2 else -(k // 2)
-            for turn in range(1 if shift == 0 else 2):
+            for turn in range(2):
                 a, b = (here, there + shift) if turn == 0 else (here - shift, there)
-                one, two = totals[a], other_totals[b]
+                both = totals[a] + other_totals[b]
                 if not whole:
-                    one, two = np.int64(counts[a, start:stop].sum()), np.int64(other_counts[b, start:stop].sum())
-                if min(one, two) * union <= max(one, two) * common:
-                    continue
-                same = shared(counts, a, other_counts, b, totals[a] + other_totals[b])
-                if same * union > common * (one + two - same):
-                    common, union, place = same, one + two - same, shift
+                    both = np.int64(counts[a, start:stop].sum()) + np.int64(other_counts[b, start:stop].sum())
+                found = same[turn, middle + shift if turn == 0 else middle - shift]
+                if found * union > common * (both - found):
+                    common, union, place = found, both - found, shift
         best[pair], places[pair] = common / union, place
 
 
