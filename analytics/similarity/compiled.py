@@ -1,4 +1,8 @@
-"""How kernels are compiled: once per machine and dtype, without the interpreter's lock, without division checks."""
+"""How kernels are compiled: once per machine and dtype, without the interpreter's lock, without division checks.
+
+numba notices a change of the file in which a kernel stands, not of the kernels that this one calls: after editing
+``vector.py`` or ``bounds.py``, remove the ``*.nbi`` files beside them (or those in NUMBA_CACHE_DIR).
+"""
 
 from __future__ import annotations
 

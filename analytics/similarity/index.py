@@ -124,8 +124,8 @@ def make_part(rows: Counts, numbers: Whole, start: int, stop: int) -> Part:
     """Lay out the rows of these numbers, of which the columns [start, stop) count."""
     sums, totals = _coarse(rows, numbers, segment_edges(start, stop))
     places = order_rows(sums, totals, LEAF)
-    sums, totals, order = sums[places], totals[places], numbers[places]
-    return _bounded(start, stop, order, _gather(rows, order, start, stop), totals, sums)
+    order = numbers[places]
+    return _bounded(start, stop, order, _gather(rows, order, start, stop), totals, sums, places)
 
 
 def restricted(part: Part, start: int, stop: int) -> Part:
@@ -135,7 +135,7 @@ def restricted(part: Part, start: int, stop: int) -> Part:
     columns = padded(part.counts, start - part.start, stop - part.start)
     rows = np.arange(len(part), dtype=np.int64)
     sums, totals = _coarse(columns, rows, segment_edges(0, stop - start))
-    return _bounded(start, stop, part.order, columns, totals, sums)
+    return _bounded(start, stop, part.order, columns, totals, sums, rows)
 
 
 def in_units(part: Part, shift: int) -> Part:
@@ -180,26 +180,19 @@ def _rounded_up(values: NDArray[np.uint32], shift: int) -> NDArray[np.uint32]:
     return (values + np.uint32((1 << shift) - 1)) >> np.uint32(shift)
 
 
-def _bounded(start: int, stop: int, order: Whole, counts: Counts, totals: Whole, sums: NDArray[np.uint32]) -> Part:
-    """Add the bounds of leaves to rows that are in their final order."""
-    ends = np.arange(0, len(order), LEAF)
-    highs = np.maximum.reduceat(sums, ends, axis=0)
+def _bounded(start: int, stop: int, order: Whole, counts: Counts, totals: Whole, sums: NDArray[np.uint32],
+             places: Whole) -> Part:
+    """Add the bounds of leaves to rows in their final order, in which row r has the sums and total ``places[r]``."""
+    highs, lowest, highest = _extremes(sums, totals, places)
     # The sum of all segments must stay a 16-bit number, also that of the highest ones, which may be of many rows.
     # Rounding up adds less than a unit to each.
     largest, shift = int(highs.sum(axis=1, dtype=np.int64).max()), 0
     while (largest >> shift) + SEGMENTS > np.iinfo(np.uint16).max:
         shift += 1
-    coarse, high = _rounded_up(sums, shift).astype(np.uint16), _rounded_up(highs, shift).astype(np.uint16)
-    return Part(start, stop, order, counts, totals, _leaves(coarse), high, _leaves(high),
-                np.minimum.reduceat(totals, ends), np.maximum.reduceat(totals, ends), shift)
-
-
-def _leaves(coarse: Sums) -> Sums:
-    """Rows (n, SEGMENTS) as (leaves, SEGMENTS, LEAF), zeros behind the last one."""
-    n_leaves = -(-len(coarse) // LEAF)
-    full = np.zeros((n_leaves * LEAF, SEGMENTS), np.uint16)
-    full[:len(coarse)] = coarse
-    return np.ascontiguousarray(full.reshape(n_leaves, LEAF, SEGMENTS).transpose(0, 2, 1))
+    rounded = _rounded_up(highs, shift)
+    every = np.arange(len(highs), dtype=np.int64)
+    return Part(start, stop, order, counts, totals[places], _by_column(sums, places, shift),
+                rounded.astype(np.uint16), _by_column(rounded, every, 0), lowest, highest, shift)
 
 
 def _gather(rows: Counts, order: Whole, start: int, stop: int) -> Counts:
@@ -226,3 +219,29 @@ def _coarse(rows: Counts, numbers: Whole, edges: Whole) -> tuple[NDArray[np.uint
             sums[place, segment] = value
             totals[place] += value
     return sums, totals
+
+
+@compiled
+def _extremes(sums: NDArray[np.uint32], totals: Whole, places: Whole) -> tuple[NDArray[np.uint32], Whole, Whole]:
+    """The highest coarse sums of each leaf, its smallest and its largest total."""
+    n_leaves = (len(places) + LEAF - 1) // LEAF
+    highs = np.zeros((n_leaves, SEGMENTS), np.uint32)
+    lowest, highest = np.empty(n_leaves, np.int64), np.empty(n_leaves, np.int64)
+    lowest[:], highest[:] = totals.max(), 0
+    for row in range(len(places)):
+        leaf, place = row // LEAF, places[row]
+        lowest[leaf], highest[leaf] = min(lowest[leaf], totals[place]), max(highest[leaf], totals[place])
+        for segment in range(SEGMENTS):
+            highs[leaf, segment] = max(highs[leaf, segment], sums[place, segment])
+    return highs, lowest, highest
+
+
+@compiled
+def _by_column(sums: NDArray[np.uint32], places: Whole, shift: int) -> Sums:
+    """The rows in that order as (leaves, SEGMENTS, LEAF) in units of 2**shift, zeros behind the last one."""
+    table = np.zeros(((len(places) + LEAF - 1) // LEAF, SEGMENTS, LEAF), np.uint16)
+    for row in range(len(places)):
+        for segment in range(SEGMENTS):
+            value = (np.int64(sums[places[row], segment]) + (1 << shift) - 1) >> shift
+            table[row // LEAF, segment, row % LEAF] = value
+    return table

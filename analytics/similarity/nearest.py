@@ -47,7 +47,8 @@ def nearest(index: Index, query: ArrayLike, k: int, *, window: Window | None = N
         raise SettingsError(f"At least 1 nearest fingerprint must be asked for, not {k}.")
     counts = as_counts(query, "query", 1)[np.newaxis]
     _check_grid(index, counts)
-    starts, stops = as_windows(*(([window[0]], [window[1]]) if window else (None, None)), 1, counts.shape[1])
+    begin, end = window or (0, counts.shape[1])
+    starts, stops = as_windows([begin], [end], 1, counts.shape[1])
     room = min(k, index.n_rows)
     numbers, coefficients = np.empty(room, np.int64), np.empty(room)
     n = 0
