@@ -49,6 +49,7 @@ WORDS: dict[str, str] = {
     "database_version": "database version",
     "code_version": "code version",
 }
+FUNCTIONALS = {"pbesol": "PBEsol", "r2scan": "r2SCAN", "rscan": "rSCAN", "revpbe": "revPBE", "unknown": "unknown"}
 SUFFIXES: tuple[tuple[str, str], ...] = (
     ("_angstrom3_per_atom", "Å³/atom"),
     ("_ev_per_atom", "eV/atom"),
@@ -70,3 +71,9 @@ def label(column: str) -> Label:
     if declared is not None:
         unit = declared.unit or unit
     return Label(WORDS.get(column, text.replace("_", " ")), unit)
+
+
+def functional_title(name: str) -> str:
+    """A functional as people write it: most of them are abbreviations, `pbe+u` is PBE+U."""
+    base, plus, rest = name.partition("+")
+    return FUNCTIONALS.get(base, base.upper()) + plus + rest.upper()

@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from analytics.report.labels import functional_title
+from analytics.report.redaction import Secrets
+
+if TYPE_CHECKING:
+    from analytics.convergence.convergence import Convergence
 
 UNKNOWN = "unknown"
 Matrix = npt.NDArray[np.float64]
@@ -18,16 +24,18 @@ Matrix = npt.NDArray[np.float64]
 class Calculation:
     """One calculation and the settings by which it is placed.
 
-    Numbers are None where unknown; the ``…_words`` are for a person.
+    ``k_level`` is what it shares with those of about the same k-points. Numbers are None where unknown; words are for
+    a person.
     """
 
     calculation_id: str
     source: str
     functional: str = UNKNOWN
+    k_level: str = UNKNOWN
     k_words: str = UNKNOWN
     k_points: float | None = None
+    k_density_angstrom: float | None = None
     basis_words: str = UNKNOWN
-    basis_kind: str = UNKNOWN
     basis_functions: float | None = None
     cutoff_ev: float | None = None
     tier: str | None = None
@@ -62,35 +70,41 @@ class Material:
             None if self.aligned is None else self.aligned[square], max(self.n_comparable, len(self.calculations)),
         )
 
-    def ordered(self) -> Material:
-        """Sorted by functional, k-points, basis and tier; what is unknown comes last, ties go by id."""
-        return self.taken(sorted(range(len(self.calculations)), key=lambda i: _order(self.calculations[i])))
+
+def material_of(convergence: Convergence, secrets: Secrets, n_comparable: int = 0) -> Material:
+    """The calculations of a comparison.
+
+    Args:
+        convergence: the comparison.
+        secrets: what must not be shown.
+        n_comparable: calculations that can be compared, if these are a part of them.
+    """
+    rows = secrets.blotted(convergence.rows.to_pylist())
+    functional, k_points = convergence.settings["functional"], convergence.settings["k_points"]
+    calculations = tuple(
+        _calculation(row, secrets.blotted(functional.word(place)), k_points.word(place))
+        for place, row in enumerate(rows)
+    )
+    return Material(
+        secrets.blotted(convergence.key), calculations, convergence.similarity, convergence.aligned,
+        max(n_comparable, len(calculations)),
+    )
 
 
-def calculation_of(row: Mapping[str, Any]) -> Calculation:
-    """A calculation from the setting columns of a row of `calculations`; columns may be missing or null."""
-    k_grid = row.get("k_grid")
-    k_points = row.get("n_k_points") or (math.prod(k_grid) if k_grid else None)
-    kind, cutoff, functions = row.get("basis_set"), row.get("cutoff_ev"), row.get("n_basis_functions")
-    size = [f"{functions:,} functions"] if functions else []
-    size += [f"{cutoff:,.0f} eV"] if cutoff else []
-    functional = row.get("xc_functional")
+def _calculation(row: Mapping[str, Any], functional: str, k_level: str) -> Calculation:
+    k_grid = row["k_grid"]
+    k_points = row["n_k_points"] or (math.prod(k_grid) if k_grid else None)
+    kind, cutoff, functions = row["basis_set"], row["cutoff_ev"], row["n_basis_functions"]
+    basis = [kind] if kind else []
+    basis += [f"{functions:,} functions"] if functions else []
+    basis += [f"{cutoff:,.0f} eV"] if cutoff else []
     return Calculation(
-        str(row["calculation_id"]), str(row.get("source") or str(row["calculation_id"]).partition("/")[0]),
-        str(functional).upper() if functional else UNKNOWN,
-        "×".join(map(str, k_grid)) if k_grid else f"{k_points:,}" if k_points else UNKNOWN,
-        float(k_points) if k_points else None,
-        ", ".join([*([str(kind)] if kind else []), *size]) or UNKNOWN, str(kind or UNKNOWN),
-        float(functions) if functions else None, float(cutoff) if cutoff else None, row.get("settings_tier"),
+        row["calculation_id"], row["source"], functional_title(functional), k_level,
+        "×".join(map(str, k_grid)) if k_grid else f"{k_points:,}" if k_points else UNKNOWN, _number(k_points),
+        _number(row["k_point_density_angstrom"]), ", ".join(basis) or UNKNOWN, _number(functions), _number(cutoff),
+        row["settings_tier"],
     )
 
 
-def _order(one: Calculation) -> tuple[Any, ...]:
-    def last(value: float | None) -> float:
-        return math.inf if value is None else value
-
-    return (
-        one.functional == UNKNOWN, one.functional, last(one.k_points), one.k_words, one.basis_kind == UNKNOWN,
-        one.basis_kind, last(one.basis_functions), last(one.cutoff_ev), one.tier is None, one.tier or "",
-        one.calculation_id,
-    )
+def _number(value: float | None) -> float | None:
+    return float(value) if value and math.isfinite(value) else None

@@ -53,11 +53,10 @@ def matrix_figure(material: Material, colour: Callable[[str], str]) -> MatrixFig
     Above ``MOST_CALCULATIONS`` a sample is drawn: calculations at equal distances in the sorted order.
 
     Args:
-        material: at least one calculation.
+        material: at least one calculation, in the order of the rows and columns.
         colour: the CSS class of a database's colour.
     """
-    whole = material.ordered()
-    shown = whole.taken(thinned(len(whole.calculations), MOST_CALCULATIONS))
+    shown = material.taken(thinned(len(material.calculations), MOST_CALCULATIONS))
     n, low = len(shown.calculations), lowest(shown)
     levels, palette = coded(shown), _palette(low)
     image = tag(
@@ -66,7 +65,7 @@ def matrix_figure(material: Material, colour: Callable[[str], str]) -> MatrixFig
     )
     functionals = runs(shown.calculations, 0, n, lambda c: (c.functional, c.functional))
     meshes = [block for outer in functionals for block in runs(
-        shown.calculations, outer.start, outer.stop, lambda c: (c.k_words, _count(c)))]
+        shown.calculations, outer.start, outer.stop, lambda c: (c.k_level, _count(c)))]
     under, below = strips(shown.calculations, (LEFT, TOP + SIDE, SIDE), colour)
     height = TOP + SIDE + below
     drawn = [
@@ -82,7 +81,7 @@ def matrix_figure(material: Material, colour: Callable[[str], str]) -> MatrixFig
         "ids": [c.calculation_id for c in shown.calculations], **_words(shown.calculations),
     }
     return MatrixFigure(
-        drawing(LEFT + SIDE + RIGHT, height, title, *drawn), data, low, n, whole.n_comparable,
+        drawing(LEFT + SIDE + RIGHT, height, title, *drawn), data, low, n, shown.n_comparable,
     )
 
 
@@ -119,10 +118,10 @@ def runs(
 ) -> list[Block]:
     """The runs of equal words (long, short) among the calculations [start, stop)."""
     found, place = [], start
-    for (long, short), members in groupby(calculations[start:stop], key=words):
-        size = sum(1 for _ in members)
-        found.append(Block(long, short, place, place + size))
-        place += size
+    for long, members in groupby(calculations[start:stop], key=lambda one: words(one)[0]):
+        run = list(members)
+        found.append(Block(long, words(run[0])[1], place, place + len(run)))
+        place += len(run)
     return found
 
 
@@ -132,7 +131,7 @@ def _palette(low: float) -> npt.NDArray[np.uint8]:
 
 
 def _count(one: Calculation) -> str:
-    return one.k_words if one.k_points is None else f"{one.k_points:,.0f}"
+    return one.k_level if one.k_points is None else f"{one.k_points:,.0f}"
 
 
 def _words(calculations: Sequence[Calculation]) -> dict[str, object]:

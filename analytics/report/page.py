@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from analytics.report import formats
 from analytics.report.ask import Asker
+from analytics.report.colours import css_gradient
 from analytics.report.labels import label
 from analytics.report.section import Section, Sources
 from analytics.report.sections import (
@@ -27,6 +28,8 @@ from analytics.report.sections import (
     offsets,
     overlap,
     quality,
+    similarity,
+    subsets,
 )
 from lake import __version__
 from lake.errors import InputError
@@ -34,7 +37,7 @@ from lake.store.lake import Lake
 
 STYLES = ("style.css", "similar.css")
 SCRIPTS = ("script.js", "matrix.js", "pair.js")
-COMPARISONS = (overlap, energies, offsets, element_offsets, duplicates, coverage, quality)
+COMPARISONS = (overlap, energies, offsets, element_offsets, similarity, subsets, duplicates, coverage, quality)
 
 
 def write_report(lake: Lake, output: Path) -> Path:
@@ -116,6 +119,7 @@ def _environment(sources: Sources) -> Environment:
     environment.filters["short"] = sources.short
     environment.filters["colour"] = sources.colour
     environment.globals["explained"] = element_offsets.explained
+    environment.globals["gradient"] = css_gradient()
     return environment
 
 

@@ -16,6 +16,12 @@ BAND_HEIGHT = 12.0
 NAME_HEIGHT = 24.0
 LOWEST_SHARE = 0.08
 """The smallest value is still seen as a bar."""
+K_POINTS = (
+    ("k_points", "number of k-points, log scale"), ("k_density_angstrom", "k-point density (Å), log scale"),
+)
+BASIS = (
+    ("basis_functions", "number of basis functions, log scale"), ("cutoff_ev", "plane-wave cutoff (eV), log scale"),
+)
 Place = tuple[float, float, float]
 
 
@@ -38,21 +44,20 @@ def strips(
     if len({c.source for c in calculations}) > 1:
         drawn += _band([c.source for c in calculations], (left, y + 6, width), colour)
         y += 6 + BAND_HEIGHT
-    for name, values in (
-        ("number of k-points, log scale", [c.k_points for c in calculations]), _basis(calculations),
-    ):
+    for name, values in (_preferred(calculations, K_POINTS), _preferred(calculations, BASIS)):
         drawn += _strip(name, values, (left, y, width))
         y += NAME_HEIGHT + STRIP_HEIGHT
     return drawn, y - top + 8.0
 
 
-def _basis(calculations: Sequence[Calculation]) -> tuple[str, list[float | None]]:
-    """The measure of the basis that more calculations state: functions and electronvolts do not share an axis."""
-    functions = [c.basis_functions for c in calculations]
-    cutoffs = [c.cutoff_ev for c in calculations]
-    if sum(v is not None for v in cutoffs) > sum(v is not None for v in functions):
-        return "plane-wave cutoff (eV), log scale", cutoffs
-    return "number of basis functions, log scale", functions
+def _preferred(
+    calculations: Sequence[Calculation], measures: Sequence[tuple[str, str]]
+) -> tuple[str, list[float | None]]:
+    """The measure that most calculations state, the first of equal ones: two measures do not share an axis."""
+    found: list[tuple[str, list[float | None]]] = [
+        (words, [getattr(one, name) for one in calculations]) for name, words in measures
+    ]
+    return max(found, key=lambda measure: sum(value is not None for value in measure[1]))
 
 
 def _band(sources: Sequence[str], place: Place, colour: Callable[[str], str]) -> Iterator[Markup]:
@@ -74,11 +79,11 @@ def _strip(name: str, values: Sequence[float | None], place: Place) -> Iterator[
         yield tag("text", f"{name.partition(',')[0]}: unknown for all", x=left, y=top + 17, class_="axis")
         return
     yield tag("text", name + (f"; unknown for {unknown}" if unknown else ""), x=left, y=top + 17, class_="axis")
+    digits = 0 if known[-1] >= 100 or all(v == int(v) for v in known) else 1
     yield tag("path", d=_bars(values, known, (left, base, width)), class_="bars")
     yield tag("line", x1=left, x2=left + width, y1=base, y2=base, class_="mark")
-    yield tag("text", f"{known[-1]:,.0f}", x=left - 6, y=base - STRIP_HEIGHT + 12, class_="tick", text_anchor="end")
-    if len(known) > 1:
-        yield tag("text", f"{known[0]:,.0f}", x=left - 6, y=base, class_="tick", text_anchor="end")
+    for value, y in ((known[-1], base - STRIP_HEIGHT + 12), (known[0], base))[:len(known)]:
+        yield tag("text", f"{value:,.{digits}f}", x=left - 6, y=y, class_="tick", text_anchor="end")
 
 
 def _bars(values: Sequence[float | None], known: Sequence[float], place: Place) -> str:
