@@ -79,9 +79,9 @@ def render(lake: Lake, now: datetime) -> str:
         sources = contents.sources_of(rows)
         sections = [contents.section(asker, rows, now)]
         sections += [module.section(asker, sources) for module in COMPARISONS]
-        return _environment(sources).get_template("page.html.j2").render(
+        return environment_of(sources).get_template("page.html.j2").render(
             name=lake_name(lake), now=now, version=__version__, sections=sections, sources=sources,
-            versions=asker.versions, tiles=_tiles(rows, sections, sources), **_inline(),
+            versions=asker.versions, tiles=_tiles(rows, sections, sources), **inline(),
         )
 
 
@@ -108,7 +108,8 @@ def _tiles(rows: list[dict[str, Any]], sections: list[Section], sources: Sources
     return tiles
 
 
-def _environment(sources: Sources) -> Environment:
+def environment_of(sources: Sources) -> Environment:
+    """The templates, with the filters that they use; everything they print is escaped."""
     environment = Environment(
         loader=PackageLoader("analytics.report"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -123,7 +124,7 @@ def _environment(sources: Sources) -> Environment:
     return environment
 
 
-def _inline() -> dict[str, Markup]:
+def inline() -> dict[str, Markup]:
     """Style and script, and the script's digest: the page's own policy lets no other script run."""
     folder = files("analytics.report").joinpath("templates")
     style, script = (

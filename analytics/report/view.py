@@ -32,10 +32,16 @@ class Origin:
     made_from: tuple[str, ...]
     grid_id: str
     secrets: Secrets
+    of_dos: bool = True
+
+    @property
+    def subject(self) -> str:
+        """What is compared, in words."""
+        return "densities of states" if self.of_dos else "fingerprints"
 
     def caption(self, text: str, n: str) -> Caption:
         """The caption of a figure."""
-        return Caption(text, self.made_from, n, f"comparable densities of states on the grid {self.grid_id}")
+        return Caption(text, self.made_from, n, f"comparable {self.subject} on the grid {self.grid_id}")
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def _matrix_caption(material: Material, matrix: MatrixFigure, origin: Origin) ->
         "counted. " if matrix.n_shown < matrix.n_comparable else ""
     )
     return origin.caption(
-        f"Similarity of the densities of states of {material.key}: one row and one column per calculation, sorted by "
+        f"Similarity of the {origin.subject} of {material.key}: one row and one column per calculation, sorted by "
         f"functional, k-points, basis and settings tier; lines part the functionals (thick) and k-points (thin). {both}"
         f"{sample}Under it the settings of every column.", f"{matrix.n_shown:,} calculations",
     )
