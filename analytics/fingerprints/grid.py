@@ -92,6 +92,11 @@ class DosGrid:
         return np.array([_growth(x, ratio, self.width_ev) * self.height_step for x in left], dtype=np.float64)
 
     @property
+    def kind(self) -> str:
+        """What it describes."""
+        return "dos"
+
+    @property
     def n_counts(self) -> int:
         """Intervals, and so counts of a fingerprint."""
         return len(self.centered_edges_ev) - 1
