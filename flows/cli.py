@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import cluster, curate
+from flows.commands import cluster, convergence, curate
 from flows.options import Root, open_lake
 
 app = typer.Typer(
@@ -147,6 +147,7 @@ def version() -> None:
 
 
 app.command("cluster")(cluster.command)
+app.command("convergence")(convergence.command)
 app.command("curate")(curate.command)
 
 

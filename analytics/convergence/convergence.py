@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LEVEL = 0.9
 DIGITS = 6
+MOST_CALCULATIONS = 5_000
+"""Calculations above which pairs are too many to be resampled in a minute."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,15 @@ def from_block(block: Block, level: float = LEVEL) -> Convergence:
     """The same from a block that was read already.
 
     Raises:
-        InputError: the block is empty.
+        InputError: the block is empty, or holds more than 5,000 calculations.
     """
     if not block.ids:
         raise InputError(_nothing(block))
+    if len(block.ids) > MOST_CALCULATIONS:
+        raise InputError(
+            f"{block.key} has {len(block.ids):,} calculations with a fingerprint, up to {MOST_CALCULATIONS:,} are "
+            "studied. A cell_key is narrower than a reduced_key: matlake sql material --param key=… lists them."
+        )
     order = order_of(settings_of(block.settings), block.ids)
     square = np.ix_(order, order)
     similarity = block.similarity[square]

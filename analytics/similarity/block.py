@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def _aligned(
         last = min(n, first + rows_at_once)
         left, right = np.nonzero(np.arange(first, last)[:, None] < np.arange(n)[None, :])
         left = left + first
-        values, found_ev = aligned_pairs(profiles, left, right, grid, LARGEST_SHIFT_EV)
+        values, found_ev = aligned_pairs(profiles, left, right, grid, LARGEST_SHIFT_EV, threads=os.cpu_count() or 1)
         best[left, right] = best[right, left] = values
         shifts[left, right], shifts[right, left] = found_ev, -np.asarray(found_ev)
     return best, shifts

@@ -41,14 +41,19 @@ def dos_grid(connection: duckdb.DuckDBPyConnection, grid_id: str) -> DosGrid | N
     from analytics.fingerprints.grid import PAPER, REFERENCE, DosGrid
 
     found = connection.execute("select kind, parameters_json from grids where grid_id = $grid", {"grid": grid_id})
-    row = found.fetchone()
-    if row is not None:
+    rows = found.fetchall()
+    if rows:
+        row = rows[0]
         return DosGrid.from_parameters(json.loads(row[1])) if row[0] == "dos" else None
     return next((grid for grid in (REFERENCE, PAPER) if grid.grid_id == grid_id), None)
 
 
 def profiles_of(connection: duckdb.DuckDBPyConnection, ids: list[str]) -> Profiles:
-    """The densities of states of some calculations, in that order; one that the lake lacks has no points."""
+    """The densities of states of some calculations, in that order, as fingerprints are made of them.
+
+    One that the lake lacks has no points.
+    """
+    from analytics.fingerprints.measures import mended
     from analytics.fingerprints.profiles import DOS_COLUMNS, Profiles
 
     wanted = pa.table({"calculation_id": pa.array(ids, pa.string()), "place": pa.array(range(len(ids)), pa.int64())})
@@ -60,4 +65,4 @@ def profiles_of(connection: duckdb.DuckDBPyConnection, ids: list[str]) -> Profil
         ).to_arrow_table()
     finally:
         connection.unregister("wanted_densities")
-    return Profiles.of_table(rows)
+    return mended(Profiles.of_table(rows))
