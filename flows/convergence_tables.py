@@ -91,7 +91,8 @@ def _effects(found: Convergence) -> RenderableType:
     for effect in found.effects:
         table.add_row(
             _named(effect.setting), f"{effect.n_levels:,}", _number(effect.distance),
-            _interval(effect.low, effect.high), _number(effect.aligned_distance), f"{effect.n_pairs:,}", effect.method or effect.reason,
+            _interval(effect.low, effect.high), _number(effect.aligned_distance), f"{effect.n_pairs:,}",
+            effect.method or effect.reason,
         )
     return table
 
