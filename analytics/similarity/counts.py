@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lake.errors import InputError
 
+LARGEST_TOTAL = 2**30
+"""Sums of two totals must be 32-bit numbers."""
+
 Counts = NDArray[np.uint8] | NDArray[np.uint16]
 Whole = NDArray[np.int64]
 
@@ -17,20 +20,32 @@ def as_counts(values: ArrayLike, what: str = "counts", n_dimensions: int = 2) ->
     """Counts as a C-contiguous array of uint8 or uint16; other integers become the smallest of these that holds them.
 
     Raises:
-        InputError: not integers, another number of dimensions, or a count below 0 or above 65535.
+        InputError: not integers, another number of dimensions, a count below 0 or above 65535, or a row that adds up to
+            2³⁰ or more.
     """
     array: Any = np.asarray(values)
     if array.ndim != n_dimensions:
         raise InputError(f"{what} must have {n_dimensions} dimension(s), but have the shape {array.shape}.")
     if array.dtype in (np.uint8, np.uint16):
-        return cast(Counts, np.ascontiguousarray(array))
+        return _checked(cast(Counts, np.ascontiguousarray(array)), what)
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise InputError(f"{what} must be whole numbers (uint8 or uint16), but are {array.dtype}.")
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
     if low < 0 or high > np.iinfo(np.uint16).max:
         raise InputError(f"{what} must lie in 0…65535, but reach from {low} to {high}.")
     narrow = high <= np.iinfo(np.uint8).max
-    return np.ascontiguousarray(array, np.uint8) if narrow else np.ascontiguousarray(array, np.uint16)
+    return _checked(np.ascontiguousarray(array, np.uint8) if narrow else np.ascontiguousarray(array, np.uint16), what)
+
+
+def _checked(counts: Counts, what: str) -> Counts:
+    """The counts, if their totals are below the limit."""
+    if counts.shape[-1] * int(np.iinfo(counts.dtype).max) < LARGEST_TOTAL:
+        return counts
+    largest = int(counts.sum(axis=-1, dtype=np.int64).max(initial=0))
+    if largest >= LARGEST_TOTAL:
+        raise InputError(f"{what} add up to {largest:,} in a row, but must stay below {LARGEST_TOTAL:,}. Make "
+                         f"fingerprints on a grid of fewer intervals or levels.")
+    return counts
 
 
 def same_dtype(left: Counts, right: Counts) -> tuple[Counts, Counts]:

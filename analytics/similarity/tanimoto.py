@@ -151,15 +151,26 @@ def _totals(counts: Counts) -> Whole:
 def _plain(left: Counts, left_totals: Whole, right: Counts, right_totals: Whole, symmetric: bool,
            result: Coefficients) -> None:
     """Fill the matrix tile by tile, so that both sides of a tile stay in the first cache."""
-    for left_from in range(0, len(left), _TILE):
-        for right_from in range(left_from if symmetric else 0, len(right), _TILE):
-            for i in range(left_from, min(left_from + _TILE, len(left))):
-                for j in range(max(i, right_from) if symmetric else right_from, min(right_from + _TILE, len(right))):
-                    both = left_totals[i] + right_totals[j]
-                    value = coefficient_of(shared(left, i, right, j, both), both)
-                    result[i, j] = value
-                    if symmetric:
-                        result[j, i] = value
+    common = np.empty(_TILE, np.int32)
+    narrow = right_totals.astype(np.int32)
+    for i_from in range(0, len(left), _TILE):
+        i_to = min(i_from + _TILE, len(left))
+        for j_from in range(i_from if symmetric else 0, len(right), _TILE):
+            j_to = min(j_from + _TILE, len(right))
+            for i in range(i_from, i_to):
+                for j in range(j_from, j_to):
+                    common[j - j_from] = shared(left, i, right, j, left_totals[i] + right_totals[j])
+                _divide(common, narrow[j_from:j_to], np.int32(left_totals[i]), result[i, j_from:j_to])
+            if symmetric and j_from > i_from:
+                result[j_from:j_to, i_from:i_to] = result[i_from:i_to, j_from:j_to].T
+
+
+@compiled
+def _divide(common: NDArray[np.int32], totals: NDArray[np.int32], own: np.int32, row: Coefficients) -> None:
+    """Coefficients from what is shared, in numbers narrow enough for vector registers."""
+    for j in range(len(row)):
+        union = np.int32(own + totals[j] - common[j])
+        row[j] = np.float64(common[j]) / np.float64(max(union, np.int32(1)))
 
 
 @compiled

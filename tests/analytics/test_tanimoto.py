@@ -81,6 +81,23 @@ def test_what_is_no_fingerprint_is_refused(left: object, right: object, what: st
         tanimoto.coefficient(left, right)  # type: ignore[arg-type]
 
 
+def test_the_widest_rows_are_exact_and_wider_ones_refused() -> None:
+    row = np.full((2, 16_000), 65_535, np.uint16)
+    row[1, 0] = 65_534
+    assert tanimoto.matrix(row)[0, 1] == (16_000 * 65_535 - 1) / (16_000 * 65_535)
+    with pytest.raises(InputError, match="must stay below"):
+        tanimoto.matrix(np.full((1, 20_000), 65_535, np.uint16))
+
+
+@pytest.mark.parametrize("n", [127, 128, 129, 300])
+def test_tiles_of_a_matrix_meet(n: int) -> None:
+    counts = make("clustered", n, 20, 56, 1, 0).counts
+    matrix = tanimoto.matrix(counts)
+    assert np.array_equal(matrix, matrix.T)
+    assert np.array_equal(matrix, tanimoto.block(counts, counts))
+    assert np.array_equal(matrix[-1], [tanimoto.coefficient(counts[-1], row) for row in counts])
+
+
 def test_windows_that_do_not_fit_are_refused() -> None:
     rows = np.ones((2, 4), np.uint8)
     with pytest.raises(InputError, match="one number for each of the 2 rows"):
