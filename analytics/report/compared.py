@@ -75,6 +75,8 @@ def pairs_of(
     from analytics.similarity.reading import profiles_of
 
     choices = chosen_pairs(material)
+    if not choices:
+        return []
     places = sorted({place for choice in choices for place in (choice.left, choice.right)})
     ids = [convergence.ids[place] for place in places]
     counts, starts, stops = _counts(connection, grid, ids)

@@ -15,6 +15,11 @@ def count(value: Any) -> str:
     return MISSING if value is None else f"{int(value):,}"
 
 
+def counted(value: int, noun: str) -> str:
+    """A number of things, as in `1 pair` and `2 pairs`."""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
 def number(value: Any, digits: int = 2) -> str:
     """A number with fixed decimals and a true minus."""
     if value is None or not math.isfinite(value):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analytics.report.colours import viridis
-from analytics.report.formats import number
+from analytics.report.formats import counted, number
 from analytics.report.labels import functional_title
 from analytics.report.svg import tick_text, ticks
 
@@ -101,10 +101,13 @@ def facts_of(convergence: Convergence) -> list[str]:
     facts = []
     first = next((e for e in convergence.effects if e.distance is not None), None)
     if first is not None:
-        how = "that differ in nothing else" if first.method == "one at a time" else "as estimated from all pairs"
+        which = (
+            "that differ in nothing else are" if first.method == "one at a time"
+            else "with different ones are, as estimated from all pairs,"
+        )
         facts.append(
-            f"What matters most: {SETTINGS.get(first.setting, first.setting)}. Two calculations with different ones, "
-            f"{how}, are {number(first.distance, 2)} apart (1 − coefficient)."
+            f"What matters most: {SETTINGS.get(first.setting, first.setting)}. Two calculations {which} "
+            f"{number(first.distance, 2)} apart (1 − coefficient)."
         )
     reached = [s for s in convergence.series if s.status == "reached"]
     judged = [s for s in convergence.series if s.status != "no series"]
@@ -112,7 +115,7 @@ def facts_of(convergence: Convergence) -> list[str]:
         facts.append(f"Converged at a coefficient of {number(convergence.level, 2)}: {len(reached)} of {len(judged)} "
                      "series of k-points or basis.")
     if convergence.set_aside.num_rows:
-        facts.append(f"{convergence.set_aside.num_rows:,} more calculations of it cannot be compared.")
+        facts.append(f"{counted(convergence.set_aside.num_rows, 'more calculation')} of it cannot be compared.")
     return facts
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from analytics.report.formats import counted
 from analytics.report.material import Material
 from analytics.report.matrix import MatrixFigure, matrix_figure
 from analytics.report.numbers import Numbers, facts_of, numbers_of
@@ -88,11 +89,11 @@ def shown_material(
         origin.caption(
             "Means over pairs of calculations by the ratio of their k-points along one axis and of the size of their "
             "basis, with 95 % bootstrap intervals (calculations are drawn, not pairs; none where there are too few).",
-            f"{n_pairs:,} pairs"),
+            counted(n_pairs, "pair")),
         origin.caption(
             "Mean distance (1 − coefficient) of pairs that differ in one setting and in nothing else; estimated: the "
             "part of it in the distance of all pairs, where no such pairs exist. Dot: mean; bar: its 95 % bootstrap "
-            "interval. Settings that do not vary are left out.", f"{len(convergence.ids):,} calculations"),
+            "interval. Settings that do not vary are left out.", counted(len(convergence.ids), "calculation")),
         origin.caption(
             "For every functional and kind of basis: the smallest level from which on all calculations have at least "
             "the chosen coefficient with those that differ only in having the largest level.",
@@ -114,7 +115,7 @@ def _matrix_caption(material: Material, matrix: MatrixFigure, origin: Origin) ->
     return origin.caption(
         f"Similarity of the {origin.subject} of {material.key}: one row and one column per calculation, sorted by "
         f"functional, k-points, basis and settings tier; lines part the functionals (thick) and k-points (thin). {both}"
-        f"{sample}Under it the settings of every column.", f"{matrix.n_shown:,} calculations",
+        f"{sample}Under it the settings of every column.", counted(matrix.n_shown, "calculation"),
     )
 
 
@@ -127,5 +128,5 @@ def _pairs_caption(figures: Sequence[ShownPair], origin: Origin) -> Caption:
     return origin.caption(
         "Above: densities of states. Below: their fingerprints, counts per energy interval, which is narrow near the "
         "valence-band maximum and wider away from it. The coefficient is the overlap divided by the union, both "
-        f"summed over the counts, every interval alike.{thin}", f"{len(figures):,} pairs",
+        f"summed over the counts, every interval alike.{thin}", counted(len(figures), "pair"),
     )

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from analytics.report.ask import KEY_WORDS, Asker
+from analytics.report.formats import counted
 from analytics.report.section import Caption, Section, Sources, cut
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def section(asker: Asker, sources: Sources) -> Section:
     others, more = cut(candidates[len(shown):], MOST_OTHERS)
     agreement = asker.rows("dos_agreement", grid=grid_id)
     clusterings = [row for row in asker.rows("clusterings") if row["grid_id"] == grid_id]
-    of_all = f"{sum(row['n_calculations'] for row in of_grid):,} calculations"
+    of_all = counted(sum(row["n_calculations"] for row in of_grid), "calculation")
     on_grid = f"grid {grid_id}"
     return Section("similarity", TITLE, LEAD, {
         "grid_id": grid_id, "materials": shown, "others": others, "more": bool(more), "names": sources.names,
@@ -50,17 +51,17 @@ def section(asker: Asker, sources: Sources) -> Section:
             asker.made_from("fingerprints", "dos"), of_all, on_grid),
         "others_caption": Caption(
             "Materials with most comparable densities of states after those above; matlake convergence KEY shows one.",
-            asker.made_from("fingerprints", "calculations"), f"{len(others):,} materials", on_grid),
+            asker.made_from("fingerprints", "calculations"), counted(len(others), "material"), on_grid),
         "agreement_caption": Caption(
             "Materials that two databases have in common, both with a comparable density of states, and those of them "
             "for which a pair of the two is listed in `similarities`. Same material: "
             f"{KEY_WORDS['reduced_key']}.",
             asker.made_from("similarities", "similarity_groups", "fingerprints", "calculations"),
-            f"{sum(row['n_common_materials'] for row in agreement):,} common materials", on_grid),
+            counted(sum(row["n_common_materials"] for row in agreement), "common material"), on_grid),
         "clusterings_caption": Caption(
             "Clusters of similar densities of states. Greedy: every member is at least as similar to its centre as the "
             "threshold says; components: there is a chain of similar pairs between any two members.",
-            asker.made_from("clusters", "calculations"), f"{len(clusterings):,} clusterings", on_grid),
+            asker.made_from("clusters", "calculations"), counted(len(clusterings), "clustering"), on_grid),
     })
 
 
