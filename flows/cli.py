@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import cluster, convergence, curate
+from flows.commands import cluster, convergence, curate, fingerprint
 from flows.options import Root, open_lake
 
 app = typer.Typer(
@@ -149,6 +149,7 @@ def version() -> None:
 app.command("cluster")(cluster.command)
 app.command("convergence")(convergence.command)
 app.command("curate")(curate.command)
+app.command("fingerprint")(fingerprint.command)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -125,15 +125,14 @@ def build(
     with inputs.inputs_of(lake, made_by) as connection:
         considered, to_do = inputs.counted(connection, made_by, where)
         pieces = _pieces(lake, made_by, inputs.stale(connection, made_by, where), connection) if to_do else []
-    if considered:
-        lake.upsert("grids", kinds.row_of(found))
+    if not considered:
+        return BuildResult(found.grid_id, found.kind, versions=read_at, seconds=time.monotonic() - started)
+    lake.upsert("grids", kinds.row_of(found))
     done = Change()
-    rows_done = 0
     for change in _changes(order, pieces, to_do > SPREAD_ABOVE[found.kind] if spread is None else spread):
         done += change
-        rows_done += change.new + change.changed + change.unchanged
         if progress:
-            progress(rows_done, to_do)
+            progress(done.new + done.changed + done.unchanged, to_do)
     compact(lake.root, "fingerprints", found.grid_id)
     lake.refresh()
     with inputs.inputs_of(lake, made_by) as connection:

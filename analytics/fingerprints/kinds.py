@@ -92,6 +92,23 @@ def find(grid: str | Mapping[str, Any] | Grid, lake: Lake | None = None) -> Grid
     )
 
 
+def chosen(names: Iterable[str], words: Iterable[str] = (), lake: Lake | None = None) -> list[Grid]:
+    """The grids of what a user typed, each once.
+
+    Args:
+        names: names, ids and files as :func:`find` takes them, and ``all`` for every grid that has a name.
+        words: parameters of an own DOS grid as :func:`from_words` takes them; with them, no names mean none other.
+        lake: where other ids are looked up.
+
+    Raises:
+        InputError: there is no such grid, or its parameters are impossible.
+    """
+    grids = [from_words(words)] if (words := list(words)) else []
+    for name in names:
+        grids += list(NAMED.values()) if name == "all" else [find(name, lake)]
+    return list({grid.grid_id: grid for grid in grids or [REFERENCE]}.values())
+
+
 def from_parameters(parameters: Mapping[str, Any]) -> Grid:
     """The grid of some parameters; without a ``kind`` they are those of a DOS grid.
 
