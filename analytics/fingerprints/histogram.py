@@ -71,9 +71,10 @@ def dos_counts(
     so that even states that lie on a threshold give the reference's count. Negative densities count as none.
 
     Only intervals that the data cover from edge to edge count; the others are left out of [start, stop). The
-    reference does the same at the lower end. Where the data end within the window it differs: it leaves out an
-    interval that they cover just so, and where they also begin within the window, it takes their last step of
-    ``energy_step_ev`` for a straight line and counts the interval in which they end by the part that they cover.
+    reference does the same at the lower end, rounding included: where data begin just on an edge, it may leave the
+    interval out. Where the data end within the window it differs: it leaves out an interval that they cover just
+    so, and where they also begin within the window, it takes their last step of ``energy_step_ev`` for a straight
+    line and counts the interval in which they end by the part that they cover.
 
     Args:
         profiles: n densities. One that is not finite, not ascending or of fewer than two points gets no

@@ -140,19 +140,21 @@ def _offsets(lengths: Longs) -> Longs:
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
-def _one(rows: pa.Table, name: str, wanted: pa.DataType) -> pa.Array:
-    """A column as one array of the wanted type."""
+def _one(rows: pa.Table, name: str, *wanted: pa.DataType) -> pa.Array:
+    """A column as one array of one of the wanted types: its own, or else the first."""
     column = rows.column(name)
     try:
-        chunks = column.cast(wanted).combine_chunks()
+        found = column if column.type in wanted else column.cast(wanted[0])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"Densities of states: column {name} is {column.type}, {wanted} is needed.") from error
-    return pa.concat_arrays(chunks.chunks) if isinstance(chunks, pa.ChunkedArray) else chunks
+        raise InputError(f"Densities of states: column {name} is {column.type}, {wanted[0]} is needed.") from error
+    return found.chunk(0) if found.num_chunks == 1 else pa.concat_arrays([*found.chunks, pa.array([], found.type)])
 
 
 def _points(rows: pa.Table, name: str) -> tuple[Floats, Longs]:
     """The flat values of a column of lists, and how many every row has."""
-    lists = _one(rows, name, pa.large_list(pa.float64()))
+    # the 32-bit offsets of list may not do for several chunks together; one chunk is taken as it is
+    own = (pa.list_(pa.float64()),) if rows.column(name).num_chunks == 1 else ()
+    lists = _one(rows, name, pa.large_list(pa.float64()), *own)
     lengths = pc.fill_null(lists.value_lengths(), 0).to_numpy(zero_copy_only=False)
     # flatten() leaves out what lies under a null or outside a slice, which .values would not
     values = lists.flatten()

@@ -31,7 +31,8 @@ def counts_of(fingerprint, levels):
     bits = fingerprint.get_bitarray().to01()
     rows = [bits[i:i + levels] for i in range(0, len(bits), levels)]
     counts = [row.count("1") for row in rows]
-    assert all(row == "1" * n + "0" * (levels - n) for row, n in zip(rows, counts)), "bits are no thermometer code"
+    for row, n in zip(rows, counts, strict=True):
+        assert row == "1" * n + "0" * (levels - n), "bits are no thermometer code"
     return counts
 
 
@@ -53,7 +54,7 @@ def answer(question):
     start = time.perf_counter()
     made = [
         attempt(lambda e=e, s=s: SpectralFingerprint().calculate(e, s, grid))
-        for e, s in zip(question["energies_ev"], question["states"])
+        for e, s in zip(question["energies_ev"], question["states"], strict=True)
     ]
     seconds = time.perf_counter() - start
     start = time.perf_counter()
