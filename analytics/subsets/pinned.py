@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lake.errors import TableError
-from lake.store.catalogue import select_table
+from lake.store.catalogue import create_views
+from lake.store.delta import open_table
+from lake.store.duck import connect
+from lake.tables import TABLES
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,24 +29,26 @@ def tables_read(recipe: Recipe) -> tuple[str, ...]:
 
 def present_versions(lake: Lake, recipe: Recipe) -> dict[str, int]:
     """The version that each of these tables is at now."""
-    found = lake.versions()
-    return {name: found.get(name, NOT_THERE) for name in tables_read(recipe)}
+    tables = {name: open_table(lake.root, name) for name in tables_read(recipe)}
+    return {name: NOT_THERE if delta is None else delta.version() for name, delta in tables.items()}
 
 
 @contextmanager
 def connection_at(lake: Lake, versions: Mapping[str, int]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that shows these tables at these versions, with the views and macros of `sql/`.
+    """A connection that shows these tables at these versions and no row of any other, with the views of `sql/`.
 
     Raises:
         TableError: a version is not there any more.
     """
     try:
-        connection = lake.connect({name: v for name, v in versions.items() if v != NOT_THERE})
+        tables = {
+            name: open_table(lake.root, name, versions[name]) if versions.get(name, NOT_THERE) >= 0 else None
+            for name in TABLES
+        }
     except TableError as error:
         raise TableError(f"The tables that this version is pinned to are not all there. {error}") from error
-    with connection:
+    with connect(lake.root) as connection:
         # Otherwise an unknown table's name is looked for among the variables of this program.
         connection.execute("set python_enable_replacements = false")
-        for name in (name for name, version in versions.items() if version == NOT_THERE):
-            connection.execute(f'create or replace view "{name}" as {select_table(name, None)}')
+        create_views(connection, tables)
         yield connection
