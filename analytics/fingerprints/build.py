@@ -124,11 +124,12 @@ def build(
     read_at = {name: version for name, version in lake.versions().items() if name in TABLES_READ}
     with inputs.inputs_of(lake, made_by) as connection:
         considered, to_do = inputs.counted(connection, made_by, where)
-        pieces = _pieces(lake, made_by, inputs.stale(connection, made_by, where), connection) if to_do else []
+        files = inputs.files_with_stale(connection, made_by, lake.files(made_by.table), where) if to_do else {}
     if not considered:
         return BuildResult(found.grid_id, found.kind, versions=read_at, seconds=time.monotonic() - started)
     lake.upsert("grids", kinds.row_of(found))
     done = Change()
+    pieces = _pieces(files, ROWS_OF_A_TASK[found.kind])
     for change in _changes(order, pieces, to_do > SPREAD_ABOVE[found.kind] if spread is None else spread):
         done += change
         if progress:
@@ -144,13 +145,12 @@ def build(
     )
 
 
-def _pieces(lake: Lake, made_by: inputs.Recipe, rows: Any, connection: Any) -> list[Piece]:
-    """The work in pieces: neighbouring files together, and a file with much to do in several shares."""
-    limit = ROWS_OF_A_TASK[made_by.grid.kind]
+def _pieces(files: Mapping[str, int], limit: int) -> list[Piece]:
+    """The work in pieces of so many rows: small files together, and a file with much to do in several shares."""
     pieces: list[Piece] = []
     together: list[str] = []
     n_together = 0
-    for file, n_rows in inputs.files_with(connection, lake.files(made_by.table), rows).items():
+    for file, n_rows in files.items():
         if n_rows > limit:
             parts = -(-n_rows // limit)
             pieces += [Piece((file,), part, parts, -(-n_rows // parts)) for part in range(parts)]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 STREAM_BYTES = 1 << 20
 PARTS_OF_A_BATCH = 8
+STALE = "made.input_sha256 is distinct from inputs.input_sha256"
 
 
 @dataclass(frozen=True)
@@ -115,16 +116,14 @@ def stale(
     Raises:
         QueryError: the condition is none.
     """
-    return _asked(
-        connection, made_by, "inputs.*", f"made.input_sha256 is distinct from inputs.input_sha256 "
-        f"and hash(inputs.calculation_id) % {parts} = {part}", where,
-    )
+    condition = f"{STALE} and hash(inputs.calculation_id) % {parts} = {part}"
+    return _answer(connection, made_by, _question(connection, made_by, "inputs.*", condition, where), where)
 
 
 def counted(connection: duckdb.DuckDBPyConnection, made_by: Recipe, where: str | None = None) -> tuple[int, int]:
     """How many rows there are, and how many of them need a fingerprint; see :func:`stale`."""
-    columns = "count(*), count(*) filter (where made.input_sha256 is distinct from inputs.input_sha256)"
-    row = _asked(connection, made_by, columns, "true", where)
+    columns = f"count(*), count(*) filter (where {STALE})"
+    row = _answer(connection, made_by, _question(connection, made_by, columns, "true", where), where)
     return int(row.column(0)[0].as_py()), int(row.column(1)[0].as_py())
 
 
@@ -132,46 +131,56 @@ def set_aside(
     connection: duckdb.DuckDBPyConnection, made_by: Recipe, where: str | None = None
 ) -> dict[str, int]:
     """How many rows have no fingerprint, by reason, the most frequent first."""
-    found = _asked(connection, made_by, "made.reason, count(*) as n", "made.reason is not null", where,
-                   "group by made.reason order by n desc, made.reason asc")
+    asked = _question(connection, made_by, "made.reason, count(*) as n", "made.reason is not null", where,
+                      "group by made.reason order by n desc, made.reason asc")
+    found = _answer(connection, made_by, asked, where)
     return dict(zip(found.column(0).to_pylist(), found.column(1).to_pylist(), strict=True))
 
 
-def _asked(
+def files_with_stale(
+    connection: duckdb.DuckDBPyConnection, made_by: Recipe, files: Sequence[str], where: str | None = None
+) -> dict[str, int]:
+    """How many rows of every file need a fingerprint, files without one left out; see :func:`stale`."""
+    if not files:
+        return {}
+    ids = _question(connection, made_by, "inputs.calculation_id", STALE, where)
+    found = _answer(
+        connection, made_by, "select filename, count(*) from read_parquet($files, filename = true, "  # noqa: S608
+        f"union_by_name = true) semi join ({ids}) as wanted using (calculation_id) group by filename "
+        "order by filename", where, {"files": list(files)},
+    )
+    return dict(zip(found.column(0).to_pylist(), found.column(1).to_pylist(), strict=True))
+
+
+def _question(
     connection: duckdb.DuckDBPyConnection, made_by: Recipe, columns: str, condition: str, where: str | None,
     tail: str = "",
-) -> pa.Table:
-    chosen = ""
+) -> str:
+    """A SELECT over the rows that fingerprints are made from (``inputs``) and what there is (``made``)."""
     if where is not None:
         # On a line of its own, so that a comment at its end takes nothing with it.
         chosen = f"select calculation_id from calculations where (\n{where}\n)"  # noqa: S608
         check_read_only(connection, chosen)
         condition += f" and inputs.calculation_id in ({chosen})"
+    return (
+        f"select {columns} from {made_by.grid.kind}_fingerprint_inputs($method) as inputs "  # noqa: S608
+        "left join (select calculation_id, input_sha256, reason from fingerprints where grid_id = $grid) as made "
+        f"on inputs.calculation_id = made.calculation_id where {condition} {tail}"
+    )
+
+
+def _answer(
+    connection: duckdb.DuckDBPyConnection, made_by: Recipe, sql: str, where: str | None,
+    more: dict[str, Any] | None = None,
+) -> pa.Table:
+    values = {"method": made_by.method, "grid": made_by.grid.grid_id} | (more or {})
     try:
-        found: pa.Table = connection.sql(
-            f"select {columns} from {made_by.grid.kind}_fingerprint_inputs($method) as inputs "  # noqa: S608
-            "left join (select calculation_id, input_sha256, reason from fingerprints where grid_id = $grid) as made "
-            f"on inputs.calculation_id = made.calculation_id where {condition} {tail}",
-            params={"method": made_by.method, "grid": made_by.grid.grid_id},
-        ).to_arrow_table()
+        found: pa.Table = connection.sql(sql, params=values).to_arrow_table()
     except duckdb.Error as error:
         if where is None:
             raise
         raise QueryError(f"--where {where!r:.200} is no condition on the table calculations. {error}") from None
     return found
-
-
-def files_with(connection: duckdb.DuckDBPyConnection, files: Sequence[str], rows: pa.Table) -> dict[str, int]:
-    """Which of the files hold rows with these ids, and how many."""
-    if not files:
-        return {}
-    connection.register("wanted", rows.select(["calculation_id"]))
-    found = connection.execute(
-        "select filename, count(*) from read_parquet($files, filename = true, union_by_name = true) "
-        "semi join wanted using (calculation_id) group by filename order by filename", {"files": list(files)},
-    ).fetchall()
-    connection.unregister("wanted")
-    return dict(found)
 
 
 def batches(
