@@ -72,7 +72,7 @@ def put(lake: Lake, rows: Sequence[dict[str, Any]], reasons: dict[str, str] | No
 
 
 def _states_of(row: dict[str, Any], number: int) -> np.ndarray:
-    functional = ("lda", "pbe").index(row["xc_functional"]) if row["xc_functional"] in ("lda", "pbe") else 0
-    mesh = list(MESHES).index(row["k_grid"]) if row["k_grid"] in MESHES else 0
-    cutoff = CUTOFFS_EV.index(row["cutoff_ev"]) if row["cutoff_ev"] in CUTOFFS_EV else 0
+    functional = ("lda", "pbe").index(row.get("xc_functional")) if row.get("xc_functional") in ("lda", "pbe") else 0
+    mesh = list(MESHES).index(row.get("k_grid")) if row.get("k_grid") in MESHES else 0
+    cutoff = CUTOFFS_EV.index(row.get("cutoff_ev")) if row.get("cutoff_ev") in CUTOFFS_EV else 0
     return states(functional, mesh, cutoff, number)

@@ -35,9 +35,9 @@ def section(asker: Asker, sources: Sources) -> Section:
             "matlake similar --threshold 0.75 then finds the pairs, matlake cluster the clusters."
         ))
     of_grid = [row for row in counts if row["grid_id"] == grid_id]
-    candidates = asker.rows("comparable_materials", grid=grid_id, limit=str(MOST_MATERIALS + MOST_OTHERS + 1))
+    candidates = _candidates(asker, grid_id)
     shown = _shown(asker, sources, grid_id, [row["material_key"] for row in candidates[:MOST_MATERIALS]])
-    others, more = cut(candidates[len(shown):], MOST_OTHERS)
+    others, more = cut(asker.secrets.blotted(candidates[len(shown):]), MOST_OTHERS)
     agreement = asker.rows("dos_agreement", grid=grid_id)
     clusterings = [row for row in asker.rows("clusterings") if row["grid_id"] == grid_id]
     of_all = counted(sum(row["n_calculations"] for row in of_grid), "calculation")
@@ -74,6 +74,16 @@ def _grid_id(counts: list[dict[str, Any]]) -> str | None:
     if PREFERRED_GRID in comparable:
         return PREFERRED_GRID
     return min(comparable, key=lambda grid: (-comparable[grid], grid), default=None)
+
+
+def _candidates(asker: Asker, grid_id: str) -> list[dict[str, Any]]:
+    """Materials with two comparable calculations or more; their keys are asked for again, so nothing is blotted."""
+    from analytics.queries import run_on
+
+    limit = str(MOST_MATERIALS + MOST_OTHERS + 1)
+    found: list[dict[str, Any]] = run_on(
+        asker.connection, "comparable_materials", {"grid": grid_id, "limit": limit}).to_pylist()
+    return found
 
 
 def _shown(asker: Asker, sources: Sources, grid_id: str, keys: list[str]) -> list[Shown]:
