@@ -78,6 +78,11 @@ def as_windows(starts: ArrayLike | None, stops: ArrayLike | None, n_rows: int, n
     return begins, ends
 
 
+def columns_of(counts: Counts, start: int, stop: int) -> Counts:
+    """The columns [start, stop), C-contiguous."""
+    return cast(Counts, np.ascontiguousarray(counts[:, start:max(stop, start)]))
+
+
 def padded(counts: Counts, start: int, stop: int) -> Counts:
     """A copy of the columns [start, stop), with zeros to the right up to a whole number of vector registers."""
     from analytics.similarity.vector import padded_width

@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytics.similarity.bounds import coefficient_of
 from analytics.similarity.compiled import compiled
-from analytics.similarity.counts import Counts, Whole, as_counts, as_windows, check_widths, padded, same_dtype
-from analytics.similarity.vector import shared
+from analytics.similarity.counts import Counts, Whole, as_counts, as_windows, check_widths, columns_of, same_dtype
+from analytics.similarity.vector import LEAF, add_shared
 
 Coefficients = NDArray[np.float64]
 Window = tuple[int, int]
-_TILE = 128
+_MOST_COLUMNS = 256
+_FEW = 8
+"""Left rows below which laying out the right ones column by column costs more than it saves."""
 
 
 def coefficient(left: ArrayLike, right: ArrayLike, left_window: Window | None = None,
@@ -83,7 +85,7 @@ def matrix(counts: ArrayLike, starts: ArrayLike | None = None, stops: ArrayLike 
     if window is None:
         _windowed(rows, begins, ends, rows, begins, ends, True, result)
     else:
-        whole = padded(rows, *window)
+        whole = columns_of(rows, *window)
         totals = totals_of(whole)
         _plain(whole, totals, whole, totals, True, result)
     return result
@@ -115,10 +117,10 @@ def block(left: ArrayLike, right: ArrayLike, left_starts: ArrayLike | None = Non
     b_starts, b_stops = as_windows(right_starts, right_stops, *b.shape)
     result = np.empty((len(a), len(b)))
     window = _common(np.concatenate([a_starts, b_starts]), np.concatenate([a_stops, b_stops]))
-    if window is None:
+    if window is None or len(a) < _FEW:
         _windowed(a, a_starts, a_stops, b, b_starts, b_stops, False, result)
     else:
-        a, b = padded(a, *window), padded(b, *window)
+        a, b = columns_of(a, *window), columns_of(b, *window)
         _plain(a, totals_of(a), b, totals_of(b), False, result)
     return result
 
@@ -150,19 +152,28 @@ def _totals(counts: Counts) -> Whole:
 @compiled
 def _plain(left: Counts, left_totals: Whole, right: Counts, right_totals: Whole, symmetric: bool,
            result: Coefficients) -> None:
-    """Fill the matrix tile by tile, so that both sides of a tile stay in the first cache."""
-    common = np.empty(_TILE, np.int32)
+    """Fill the matrix, comparing each row with LEAF rows at once, whose counts lie column by column."""
+    columns, n_columns = _by_column(right), left.shape[1]
     narrow = right_totals.astype(np.int32)
-    for i_from in range(0, len(left), _TILE):
-        i_to = min(i_from + _TILE, len(left))
-        for j_from in range(i_from if symmetric else 0, len(right), _TILE):
-            j_to = min(j_from + _TILE, len(right))
-            for i in range(i_from, i_to):
-                for j in range(j_from, j_to):
-                    common[j - j_from] = shared(left, i, right, j, left_totals[i] + right_totals[j])
-                _divide(common, narrow[j_from:j_to], np.int32(left_totals[i]), result[i, j_from:j_to])
-            if symmetric and j_from > i_from:
-                result[j_from:j_to, i_from:i_to] = result[i_from:i_to, j_from:j_to].T
+    common = np.empty(LEAF, np.int32)
+    for block_number in range(len(columns)):
+        j_from, j_to = block_number * LEAF, min((block_number + 1) * LEAF, len(right))
+        for i in range(min(j_to, len(left)) if symmetric else len(left)):
+            common[:] = 0
+            for begin in range(0, n_columns, _MOST_COLUMNS):
+                add_shared(columns, block_number, begin, min(begin + _MOST_COLUMNS, n_columns), left, i, common)
+            _divide(common, narrow[j_from:j_to], np.int32(left_totals[i]), result[i, j_from:j_to])
+        if symmetric:
+            result[j_from:j_to, :j_from] = result[:j_from, j_from:j_to].T
+
+
+@compiled
+def _by_column(rows: Counts) -> Counts:
+    """The rows as (blocks, n_columns, LEAF), zeros behind the last one."""
+    columns = np.zeros(((len(rows) + LEAF - 1) // LEAF, rows.shape[1], LEAF), rows.dtype)
+    for row in range(len(rows)):
+        columns[row // LEAF, :, row % LEAF] = rows[row]
+    return columns
 
 
 @compiled
@@ -174,10 +185,10 @@ def _divide(common: NDArray[np.int32], totals: NDArray[np.int32], own: np.int32,
 
 
 @compiled
-def windowed_sums(left: Counts, right: Counts, start: int, stop: int) -> tuple[int, int]:
-    """Σ min and Σ left + Σ right of two rows over the columns [start, stop)."""
+def _sums(left: Counts, right: Counts) -> tuple[int, int]:
+    """Σ min and Σ left + Σ right of two rows."""
     common, both = np.uint32(0), np.uint32(0)
-    for column in range(start, stop):
+    for column in range(len(left)):
         common += np.uint32(min(left[column], right[column]))
         both += np.uint32(left[column]) + np.uint32(right[column])
     return int(common), int(both)
@@ -186,11 +197,12 @@ def windowed_sums(left: Counts, right: Counts, start: int, stop: int) -> tuple[i
 @compiled
 def _windowed(left: Counts, left_starts: Whole, left_stops: Whole, right: Counts, right_starts: Whole,
               right_stops: Whole, symmetric: bool, result: Coefficients) -> None:
-    """Fill the matrix where windows differ."""
+    """Fill the matrix where windows differ, or where rows are few."""
     for i in range(len(left)):
         for j in range(i if symmetric else 0, len(right)):
-            start, stop = max(left_starts[i], right_starts[j]), min(left_stops[i], right_stops[j])
-            common, both = windowed_sums(left[i], right[j], start, stop)
+            start = max(left_starts[i], right_starts[j])
+            stop = max(min(left_stops[i], right_stops[j]), start)
+            common, both = _sums(left[i][start:stop], right[j][start:stop])
             value = coefficient_of(common, both)
             result[i, j] = value
             if symmetric:

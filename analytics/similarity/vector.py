@@ -180,6 +180,58 @@ def survivors(context: Any, sums: Any, leaf: Any, queries: Any, i: Any, need: An
 
 
 @_intrinsic
+def add_shared(context: Any, columns: Any, block: Any, begin: Any, end: Any, row: Any, i: Any, total: Any) -> Any:
+    """Add Σ min(row[i], r) over the columns begin…end to ``total`` (LEAF,) int32, for each of LEAF rows r.
+
+    ``columns`` is (blocks, n_columns, LEAF), ``row`` (n, n_columns) of the same dtype; 0 < end − begin ≤ 256, so
+    that sums stay within twice the bits of a count.
+    """
+    signature = types.void(columns, types.intp, types.intp, types.intp, row, types.intp, total)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        bits = signature.args[0].dtype.bitwidth
+        table, _ = _row(context, builder, signature.args[0], arguments[0], arguments[1])
+        own, _ = _row(context, builder, signature.args[4], arguments[4], arguments[5])
+        result, _ = _row(context, builder, signature.args[6], arguments[6], _I64(0))
+        even, odd = _column_sums(builder, table, own, arguments[2], arguments[3], bits)
+        wide = ir.VectorType(_I32, LEAF // 2)
+        if bits == 8:
+            even, odd = builder.zext(even, wide), builder.zext(odd, wide)
+        together = [half + LEAF // 2 * side for half in range(LEAF // 2) for side in (0, 1)]
+        rows = builder.shuffle_vector(even, odd, ir.Constant(ir.VectorType(_I32, LEAF), together))
+        target = builder.bitcast(result, rows.type.as_pointer())
+        before = builder.load(target)
+        before.align = 4
+        builder.store(builder.add(before, rows), target).align = 4
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _column_sums(builder: Any, table: Any, own: Any, begin: Any, end: Any, bits: int) -> tuple[Any, Any]:
+    """Σ min of the even and of the odd ones of LEAF rows, in numbers of twice the bits; see ``_shared_words``."""
+    vector, sums = ir.VectorType(ir.IntType(bits), LEAF), ir.VectorType(ir.IntType(2 * bits), LEAF // 2)
+    half = ir.Constant(sums, [bits] * (LEAF // 2))
+    entry, loop, done = builder.block, builder.append_basic_block("columns"), builder.append_basic_block("columns_end")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    column, every, odd = builder.phi(_I64), builder.phi(sums), builder.phi(sums)
+    column.add_incoming(begin, entry)
+    every.add_incoming(ir.Constant(sums, None), entry)
+    odd.add_incoming(ir.Constant(sums, None), entry)
+    count = _splat(builder, builder.load(builder.gep(own, [column])), LEAF)
+    there = _load(builder, table, builder.mul(column, _I64(LEAF)), vector)
+    pairs = builder.bitcast(_call(builder, f"llvm.umin.v{LEAF}i{bits}", vector, there, count), sums)
+    more_every, more_odd = builder.add(every, pairs), builder.add(odd, builder.lshr(pairs, half))
+    following = builder.add(column, _I64(1))
+    for phi, value in ((column, following), (every, more_every), (odd, more_odd)):
+        phi.add_incoming(value, loop)
+    builder.cbranch(builder.icmp_signed("<", following, end), loop, done)
+    builder.position_at_end(done)
+    return builder.sub(more_every, builder.shl(more_odd, half)), more_odd
+
+
+@_intrinsic
 def lowest_bit(context: Any, mask: Any) -> Any:
     """The place of the lowest set bit of a uint64 that is not zero."""
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

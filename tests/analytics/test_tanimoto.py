@@ -89,7 +89,7 @@ def test_the_widest_rows_are_exact_and_wider_ones_refused() -> None:
         tanimoto.matrix(np.full((1, 20_000), 65_535, np.uint16))
 
 
-@pytest.mark.parametrize("n", [127, 128, 129, 300])
+@pytest.mark.parametrize("n", [7, 8, 63, 64, 65, 129, 300])
 def test_tiles_of_a_matrix_meet(n: int) -> None:
     counts = make("clustered", n, 20, 56, 1, 0).counts
     matrix = tanimoto.matrix(counts)
