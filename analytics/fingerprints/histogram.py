@@ -122,8 +122,8 @@ def cover_rows(
             continue
         lowest = energies_ev[begin] + shift_ev - center_ev
         highest = energies_ev[end - 1] + shift_ev - center_ev
-        below = int(min(max(math.ceil(lowest / step_ev), first_step), most)) - first_step
-        above = int(min(max(math.floor(highest / step_ev + 1e-9), first_step - 1), most)) - first_step
+        below = int(min(max(np.ceil(lowest / step_ev), first_step), most)) - first_step
+        above = int(min(max(np.floor(highest / step_ev + 1e-9), first_step - 1), most)) - first_step
         start = np.searchsorted(marks, below)
         stop = np.searchsorted(marks, above + 1) - 1
         if start < stop:

@@ -144,8 +144,10 @@ def test_extreme_densities_are_counted():
         (million, np.ones(10**6)), (np.linspace(-30, 30, 601), np.ones(601)), ([-1e300, 1e300], [1, 1]),
         ([-20, 0, 0, 20], [1, 1, 1, 1]), ([-20, 20], [1e308, 1e308]), ([-20, 20], [0, 0]),
     ]
-    counts, _, _ = dos_counts(Profiles.of_arrays(*zip(*rows, strict=True)), REFERENCE)
+    counts, starts, stops = dos_counts(Profiles.of_arrays(*zip(*rows, strict=True)), REFERENCE)
+    assert set(zip(starts.tolist(), stops.tolist(), strict=True)) == {(0, 144)}
     assert np.abs(counts[0].astype(int) - counts[1]).max() <= 1
+    assert np.abs(counts[2].astype(int) - counts[1]).max() <= 1
     assert np.abs(counts[3].astype(int) - counts[1]).max() <= 1
     assert (counts[4] == REFERENCE.levels).all()
     assert not counts[5].any()
