@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.query_files import queries
+from analytics.similarity.reading import rows_of
 from lake.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,12 +77,10 @@ def _counts(
 ) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:
     import numpy as np
 
-    wanted = pa.table({"calculation_id": ids})
-    connection.register("wanted", wanted)
-    found = connection.sql(
-        "select counts, start_interval, stop_interval from fingerprints join wanted using (calculation_id) "
-        "where grid_id = $grid order by calculation_id", params={"grid": grid_id},
-    ).to_arrow_table().combine_chunks()
+    found = rows_of(
+        connection, "fingerprints", ("calculation_id", "counts", "start_interval", "stop_interval"), ids.to_pylist(),
+        grid_id,
+    ).combine_chunks()
     flat = pc.list_flatten(found["counts"]).to_numpy()
     narrow = np.uint8 if flat.size == 0 or flat.max() <= np.iinfo(np.uint8).max else np.uint16
     return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -56,13 +56,28 @@ def profiles_of(connection: duckdb.DuckDBPyConnection, ids: list[str]) -> Profil
     from analytics.fingerprints.measures import mended
     from analytics.fingerprints.profiles import DOS_COLUMNS, Profiles
 
-    wanted = pa.table({"calculation_id": pa.array(ids, pa.string()), "place": pa.array(range(len(ids)), pa.int64())})
-    connection.register("wanted_densities", wanted)
-    try:
-        rows = connection.sql(
-            f"select {', '.join(DOS_COLUMNS)} from wanted_densities left join dos using (calculation_id) "  # noqa: S608
-            "order by place"
-        ).to_arrow_table()
-    finally:
-        connection.unregister("wanted_densities")
-    return mended(Profiles.of_table(rows))
+    return mended(Profiles.of_table(rows_of(connection, "dos", DOS_COLUMNS, ids)))
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str], ids: list[str],
+    grid_id: str | None = None,
+) -> pa.Table:
+    """Rows of a table by calculation_id, in the order of the ids; nulls where it has none.
+
+    Args:
+        connection: has the table.
+        table: its name.
+        columns: which columns, calculation_id among them.
+        ids: calculation ids.
+        grid_id: the grid, where the table holds several.
+    """
+    of_grid = "" if grid_id is None else "and grid_id = $grid"
+    # A condition on the ids skips what an outer join would read.
+    found = connection.sql(
+        f"select {', '.join(columns)} from {table} "  # noqa: S608
+        f"where calculation_id in (select unnest($ids::varchar[])) {of_grid}",
+        params={"ids": ids} | ({} if grid_id is None else {"grid": grid_id}),
+    ).to_arrow_table()
+    places = {name: place for place, name in enumerate(found["calculation_id"].to_pylist())}
+    return found.take(pa.array([places.get(name) for name in ids], pa.int64()))

@@ -38,6 +38,7 @@
 -- column broadening_ev : broadening of that density (eV)
 -- column reason : why it has no fingerprint; not_fingerprinted = none was made so far; null = it has one
 -- column message : the reason in words
+-- The conditions on the members let the files be skipped that hold none of them, which a left join does not.
 with members as (
     select *
     from calculations
@@ -53,7 +54,7 @@ made as (
         reason,
         message
     from fingerprints
-    where grid_id = $grid
+    where grid_id = $grid and calculation_id in (select members.calculation_id from members)
 ),
 
 densities as (
@@ -62,6 +63,7 @@ densities as (
         source,
         xc_functional
     from dos
+    where calculation_id in (select members.calculation_id from members)
 )
 
 select
