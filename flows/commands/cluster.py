@@ -16,28 +16,30 @@ def command(
     threshold: Annotated[
         float, typer.Option("--threshold", "-t", help="Similarity from which two calculations are neighbours.")
     ] = 0.8,
-    grid: Annotated[str, typer.Option("--grid", help="Grid of the fingerprints.")] = "dos-reference",
+    grid: Annotated[str, typer.Option("--grid", help="Grid of the fingerprints, by name or id.")] = "reference",
     limit: Annotated[int, typer.Option("--limit", min=0, help="Clusters to show; all of them are stored.")] = 20,
     format_: Annotated[str, typer.Option("--format", help="table, json, csv or parquet.")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
     root: Root = None,
 ) -> None:
     """Cluster calculations by the pairs that `matlake similar --threshold` listed."""
+    from analytics.fingerprints import kinds
     from analytics.queries import run_query
     from analytics.similarity.clusters import cluster
     from flows.terminal import check_format, emit, err
 
     check_format(format_, output)
     lake = open_lake(ctx, root)
-    found = cluster(lake, grid, method, threshold)
+    grid_id = kinds.find(grid, lake).grid_id
+    found = cluster(lake, grid_id, method, threshold)
     lake.refresh()
     rows = run_query(lake, "clusters", {
-        "grid": grid, "method": method, "threshold": repr(threshold), "limit": str(limit),
+        "grid": grid_id, "method": method, "threshold": repr(threshold), "limit": str(limit),
     })
     emit(rows, format_, output)
     # The result alone goes to stdout, so that it can be piped.
     err.print(
         f"{found.n_calculations:,} calculations: {sum(found.sizes):,} in {found.n_clusters:,} clusters, "
-        f"{found.n_single:,} single ({method} at {threshold:g} on {grid}; table clusters, version "
+        f"{found.n_single:,} single ({method} at {threshold:g} on {grid_id}; table clusters, version "
         f"{found.clusters_version}, from similarities, version {found.similarities_version})", soft_wrap=True,
     )

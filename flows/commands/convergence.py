@@ -21,7 +21,7 @@ def command(
     ctx: typer.Context,
     key: Annotated[str, typer.Argument(help="The material: a cell_key or a reduced_key, such as BN_194.")],
     level: Annotated[float, typer.Option("--level", help="Similarity that counts as converged.")] = 0.9,
-    grid: Annotated[str, typer.Option("--grid", help="Grid of the fingerprints.")] = "dos-reference",
+    grid: Annotated[str, typer.Option("--grid", help="Grid of the fingerprints, by name or id.")] = "reference",
     pair: Annotated[
         tuple[str, str] | None, typer.Option("--pair", help="Two calculation ids to be shown in detail.")
     ] = None,
@@ -32,12 +32,14 @@ def command(
     """Say which settings a material's densities of states depend on, and where they are converged."""
     from analytics.convergence.convergence import convergence_of
     from analytics.convergence.pair import pair_detail
+    from analytics.fingerprints import kinds
     from flows.terminal import err
 
     _check(format_, output)
     lake = open_lake(ctx, root)
-    found = convergence_of(lake, key, grid, level)
-    detail = pair_detail(lake, *pair, grid) if pair else None
+    grid_id = kinds.find(grid, lake).grid_id
+    found = convergence_of(lake, key, grid_id, level)
+    detail = pair_detail(lake, *pair, grid_id) if pair else None
     if output is not None and output.suffix == ".html":
         from analytics.report.convergence_page import convergence_page
 
