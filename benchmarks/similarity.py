@@ -140,13 +140,16 @@ def shares(index: Index, counts: Counts, threshold: float) -> dict[str, float]:
 
 
 def queries(index: Index, wanted: Counts) -> dict[str, float]:
-    """Milliseconds for the nearest of one fingerprint."""
+    """Milliseconds for the nearest of one fingerprint: of each query the best of three, as others may hold the core."""
     nearest(index, wanted[0], N_NEAREST)
     times = []
     for query in wanted:
-        start = time.perf_counter()
-        nearest(index, query, N_NEAREST)
-        times.append(1e3 * (time.perf_counter() - start))
+        tries = []
+        for _ in range(3):
+            start = time.perf_counter()
+            nearest(index, query, N_NEAREST)
+            tries.append(1e3 * (time.perf_counter() - start))
+        times.append(min(tries))
     return {"median_ms": float(np.median(times)), "p99_ms": float(np.percentile(times, 99)), "worst_ms": max(times)}
 
 

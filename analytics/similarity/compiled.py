@@ -15,5 +15,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile with numba on first use and keep the machine code beside the file (or where NUMBA_CACHE_DIR says)."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
+    """Compile with numba on first use and keep the machine code beside the file (or where NUMBA_CACHE_DIR says).
+
+    Where neither this folder nor the user's cache can be written, each process compiles for itself.
+    """
+    try:
+        return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
+    except RuntimeError:  # numba's "no locator available": nowhere to write
+        return cast(Function, njit(nogil=True, error_model="numpy")(function))
