@@ -11,7 +11,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from analytics.report.colours import viridis
-from analytics.report.material import Calculation, Material
+from analytics.report.material import UNKNOWN, Calculation, Material
 from analytics.report.png import data_uri, palette_png
 from analytics.report.strips import strips
 from analytics.report.svg import drawing, tag
@@ -63,7 +63,7 @@ def matrix_figure(material: Material, colour: Callable[[str], str]) -> MatrixFig
         "image", href=data_uri(palette_png(levels, palette, STEPS + 1)), x=LEFT, y=TOP, width=SIDE, height=SIDE,
         preserveAspectRatio="none", class_="cells",
     )
-    functionals = runs(shown.calculations, 0, n, lambda c: (c.functional, c.functional))
+    functionals = runs(shown.calculations, 0, n, lambda c: (c.functional, _short(c.functional)))
     meshes = [block for outer in functionals for block in runs(
         shown.calculations, outer.start, outer.stop, lambda c: (c.k_level, _count(c)))]
     under, below = strips(shown.calculations, (LEFT, TOP + SIDE, SIDE), colour)
@@ -131,7 +131,11 @@ def _palette(low: float) -> npt.NDArray[np.uint8]:
 
 
 def _count(one: Calculation) -> str:
-    return one.k_level if one.k_points is None else f"{one.k_points:,.0f}"
+    return _short(one.k_level) if one.k_points is None else f"{one.k_points:,.0f}"
+
+
+def _short(words: str) -> str:
+    return "?" if words == UNKNOWN else words
 
 
 def _words(calculations: Sequence[Calculation]) -> dict[str, object]:
@@ -179,4 +183,5 @@ def _fitting(blocks: Sequence[Block], cell: float, character: float) -> list[str
         [w if len(w) * character <= r else "" for w, r in zip(words, room, strict=True)]
         for words in ([b.words for b in blocks], [b.short for b in blocks])
     )
-    return short if sum(map(bool, short)) > sum(map(bool, long)) else long
+    chosen = short if sum(map(bool, short)) > sum(map(bool, long)) else long
+    return [text or (s if b.words == UNKNOWN else "") for text, s, b in zip(chosen, short, blocks, strict=True)]

@@ -60,6 +60,7 @@ class Shown:
     pairs: tuple[ShownPair, ...]
     pairs_caption: Caption
     edges: tuple[float, ...]
+    sources: tuple[str, ...]
 
     @property
     def weight(self) -> int:
@@ -100,6 +101,7 @@ def shown_material(
             f"{len(convergence.series):,} series"),
         figures, _pairs_caption(figures, origin),
         tuple(round(float(edge), 6) for edge in pairs[0].edges_ev) if pairs else (),
+        tuple(sorted({one.source for one in material.calculations})),
     )
 
 
