@@ -35,7 +35,7 @@ def command(
     from analytics.fingerprints import kinds
     from flows.terminal import err
 
-    _check(format_, output)
+    _check(format_, output, pair)
     lake = open_lake(ctx, root)
     grid_id = kinds.find(grid, lake).grid_id
     found = convergence_of(lake, key, grid_id, level)
@@ -52,11 +52,11 @@ def command(
         err.print(f"{len(found.ids):,} calculations of {key}: {output}", soft_wrap=True, markup=False)
 
 
-def _check(format_: str, output: Path | None) -> None:
-    """Refuse a format before any work is done.
+def _check(format_: str, output: Path | None, pair: tuple[str, str] | None) -> None:
+    """Refuse what cannot be written before any work is done.
 
     Raises:
-        SettingsError: there is no such format.
+        SettingsError: there is no such format, or it holds no pair of one's own choice.
     """
     from lake.errors import SettingsError
 
@@ -64,6 +64,8 @@ def _check(format_: str, output: Path | None) -> None:
         raise SettingsError(f"--format {format_!r:.40}: one of {', '.join(FORMATS)}.")
     if output is not None and output.suffix not in SUFFIXES:
         raise SettingsError(f"--output {str(output)!r:.200}: a name that ends in {' or '.join(SUFFIXES)}.")
+    if pair and output is not None and output.suffix == ".html":
+        raise SettingsError("--pair is shown in a terminal and in JSON; a .html page chooses its pairs itself.")
 
 
 def _json(found: Convergence, detail: PairDetail | None) -> bytes:

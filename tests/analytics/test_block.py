@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from report_lakes import calculation, fill
+from report_lakes import NOW, calculation, fill
 from similar_lakes import GRID, fingerprint, put_fingerprints, put_material
 
+from analytics.similarity import block as block_module
 from analytics.similarity import members
 from analytics.similarity.block import block_of
 from lake.errors import InputError
@@ -73,6 +74,33 @@ def test_an_unknown_key_names_close_ones(lake, key):
     put_material(lake, [{}], [np.ones(144, int)])
     with pytest.raises(InputError, match="ClNa_225"):
         block_of(lake, key, GRID)
+
+
+def put_densities(lake, n):
+    """Calculations with densities that differ by a shift of 0.02 eV each, and fingerprints of zeros."""
+    put_material(lake, [{}] * n, [np.ones(144, int)] * n)
+    energies = np.linspace(-12, 8, 801)
+    fill(lake, "dos", [
+        {"calculation_id": f"x/{i:04}", "source": "x", "source_id": f"{i:04}", "energies_ev": energies.tolist(),
+         "states_per_ev_per_atom": (2 + np.sin(5 * (energies - 0.02 * i))).tolist(),
+         "reference_level": "vbm_reported", "record_sha256": [("test", str(i))], "fetched_at": NOW}
+        for i in range(n)
+    ])
+
+
+def test_aligned_coefficients_undo_a_shift_of_the_energies(any_lake, monkeypatch):
+    lake = any_lake
+    put_densities(lake, 4)
+    block = block_of(lake, "ClNa_225", GRID)
+    assert (block.aligned == block.aligned.T).all()
+    assert (block.shifts_ev == -block.shifts_ev.T).all()
+    # The column lies above the row by 0.02 eV for every place between them: it has to be moved down.
+    assert block.shifts_ev[0].tolist() == pytest.approx([0.0, -0.02, -0.04, -0.06])
+    assert block.aligned[0, 1:].min() > 0.98
+    monkeypatch.setattr(block_module, "PAIRS_AT_ONCE", 2)
+    in_parts = block_of(lake, "ClNa_225", GRID)
+    np.testing.assert_array_equal(in_parts.aligned, block.aligned)
+    np.testing.assert_array_equal(in_parts.shifts_ev, block.shifts_ev)
 
 
 def test_an_empty_lake_says_so(lake):

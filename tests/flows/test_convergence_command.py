@@ -80,6 +80,7 @@ def test_a_page_stands_alone(folder: Path) -> None:
     (("BN_195",), "BN_194"), (("BN_194", "--level", "0"), "above 0"), (("BN_194", "--format", "csv"), "table, json"),
     (("BN_194", "--output", "x.pdf"), ".html or .json"), (("BN_194", "--grid", "dos-paper"), "matlake fingerprint"),
     (("BN_194", "--pair", "a", "b"), "no calculation 'a'"),
+    (("BN_194", "--pair", "a", "b", "-o", "x.html"), "chooses its pairs"),
 ])
 def test_mistakes_end_as_one_message(folder: Path, words: tuple[str, ...], said: str) -> None:
     done = matlake("--root", "lake", "convergence", *words, cwd=folder)
