@@ -71,7 +71,7 @@ test-optimade: $(VENV)/dev-ready .venv-optimade/ready ## ingest from a real OPTI
 
 .PHONY: test-reference
 test-reference: $(VENV)/dev-ready .venv-reference/ready ## compare with the public fingerprint code, in its own environment
-	MATLAKE_REFERENCE_PYTHON=.venv-reference/bin/python $(BIN)/python -m pytest -m reference $(PYTEST_ARGS)
+	TEST_REFERENCE_PYTHON=.venv-reference/bin/python $(BIN)/python -m pytest -m reference $(PYTEST_ARGS)
 
 .PHONY: lock
 lock: $(VENV)/uv-ready ## pin the newest versions that work together into constraints.txt

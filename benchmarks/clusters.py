@@ -4,7 +4,7 @@ Run: ``python -m benchmarks.clusters [--points 50000] [--pairs 651000] [--peer-p
 in families of very different sizes, as calculations of materials do. Peers work on a dense matrix, so they get
 fewer points with as many neighbours each:
 
-- RDKit's Butina clustering with reordering, where the interpreter that MATLAKE_REFERENCE_PYTHON names (default:
+- RDKit's Butina clustering with reordering, where the interpreter that TEST_REFERENCE_PYTHON names (default:
   .venv-reference/bin/python) can import rdkit. It breaks ties in another way, so that only counts are compared;
 - the definition, taken literally with numpy on the dense matrix: the answer must be the same.
 
@@ -95,7 +95,7 @@ def dense(matrix: NDArray[np.float64]) -> dict[str, Any]:
 
 def with_rdkit(matrix: NDArray[np.float64]) -> dict[str, Any] | None:
     """RDKit in its own environment; None where there is none."""
-    python = os.environ.get("MATLAKE_REFERENCE_PYTHON", ".venv-reference/bin/python")
+    python = os.environ.get("TEST_REFERENCE_PYTHON", ".venv-reference/bin/python")
     if not Path(python).exists() or subprocess.run([python, "-c", "import rdkit"], capture_output=True).returncode:
         return None
     with tempfile.TemporaryDirectory() as folder:

@@ -71,7 +71,10 @@ def _set_identity(source: Source, item: Item) -> Reject | None:
 
 
 def derive(source: Source, items: list[Item]) -> list[Item]:
-    """Rows of a second table in the same records (the DOS in a NOMAD archive), where a source has them."""
+    """Rows of a second table in the same records, where a source has them.
+
+    Such as the DOS in a NOMAD archive, or the crystal in a DOS document of MP.
+    """
     further = getattr(source, "derived", None)
     if further is None:
         return []
@@ -80,12 +83,12 @@ def derive(source: Source, items: list[Item]) -> list[Item]:
         if item.identity is None:
             continue
         try:
-            records = further([item.record], item.kind) or []
+            kind, records = further([item.record], item.kind) or (item.kind, [])
         except Exception:  # noqa: BLE001, S112 - the record's own row tells what is wrong with it
             continue
         for record in records:
-            twin = Item(record, item.page, item.position, f"{item.kind}_dos", content=item.content,
-                        digest=item.digest, derived=True)
+            twin = Item(record, item.page, item.position, kind, content=item.content, digest=item.digest,
+                        derived=True)
             twin.view = twin.kind
             if _set_identity(source, twin) is None:
                 result.append(twin)

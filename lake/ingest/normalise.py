@@ -64,7 +64,10 @@ def _items(source: Source, pages: Sequence[PageBody], outcome: Outcome) -> Itera
 
 
 def _changed(source: str, root: Root, items: list[Item], outcome: Outcome) -> list[Item]:
-    """The items whose record is not in the lake yet just as it is."""
+    """The items whose record is not in the lake yet just as it is.
+
+    What a document on something else tells of a calculation yields to the calculation's own record.
+    """
     by_table: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         if item.identity is not None:
@@ -74,10 +77,12 @@ def _changed(source: str, root: Root, items: list[Item], outcome: Outcome) -> li
         ids = [f"{source}/{item.identity.source_id}" for item in group if item.identity]
         found = lookup(root, name, source, ids, ["calculation_id", "record_sha256"])
         known = dict(zip(found.column(0).to_pylist(), map(dict, found.column(1).to_pylist()), strict=True))
+        own = {calculation_id for calculation_id, item in zip(ids, group, strict=True) if not item.derived}
         for calculation_id, item in zip(ids, group, strict=True):
-            if known.get(calculation_id, {}).get(item.view) == item.digest:
+            views = known.get(calculation_id, {})
+            if views.get(item.view) == item.digest:
                 outcome.unchanged += not item.derived
-            else:
+            elif not (item.derived and name == "calculations" and (calculation_id in own or set(views) - {item.view})):
                 result.append(item)
     return result
 

@@ -126,8 +126,8 @@ class Source(Protocol):
     - ``headers(settings) -> dict[str, str]``: secret headers (keys, tokens); they go to the first host asked and
       appear in no log, table or message;
     - ``check_settings(settings, options, base_url)``: raise SettingsError before a live call that cannot work;
-    - ``derived(records, kind) -> list[Record] | None``: further records in the same documents, of the kind
-      ``<kind>_dos``, for a second table.
+    - ``derived(records, kind) -> tuple[str, list[Record]] | None``: a further kind, and the records that are of it
+      as well, for a second table. Their rows of `calculations` yield to those of any other kind.
     """
 
     declaration: Declaration

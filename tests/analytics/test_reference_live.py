@@ -1,4 +1,4 @@
-"""The public reference itself, asked while the tests run: needs MATLAKE_REFERENCE_PYTHON (make test-reference)."""
+"""The public reference itself, asked while the tests run: needs TEST_REFERENCE_PYTHON (make test-reference)."""
 
 from __future__ import annotations
 
@@ -17,21 +17,14 @@ from analytics.fingerprints.profiles import DOS_COLUMNS, Profiles
 from lake.ingest.run import ingest
 from tests.reference.client import Reference
 
-PYTHON = os.environ.get("MATLAKE_REFERENCE_PYTHON")
+PYTHON = os.environ.get("TEST_REFERENCE_PYTHON")
 SAMPLES = Path(__file__).parent.parent.parent / "samples"
-EXAMPLES = int(os.environ.get("MATLAKE_REFERENCE_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("TEST_REFERENCE_EXAMPLES", "40"))
 
 pytestmark = [
     pytest.mark.reference,
-    pytest.mark.skipif(not PYTHON, reason="MATLAKE_REFERENCE_PYTHON names no Python with spectral-fingerprints"),
+    pytest.mark.skipif(not PYTHON, reason="TEST_REFERENCE_PYTHON names no Python with spectral-fingerprints"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _no_foreign_settings(monkeypatch):
-    """A lake refuses settings that it does not know."""
-    for name in ("MATLAKE_REFERENCE_PYTHON", "MATLAKE_REFERENCE_EXAMPLES"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")

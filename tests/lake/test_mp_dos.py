@@ -85,4 +85,22 @@ def test_saved_densities_become_rows_and_those_of_nothing_known_are_counted(lake
     assert (result.fetched, result.taken, dict(result.reasons)) == (4, 3, {"no_id": 1})
     found = lake.read("dos").to_pylist()
     assert {r["source_id"] for r in found} == {"mp-865805", "task:mp-823888", "task:mp-1686587"}
-    assert lake.read("calculations").num_rows == 0
+    crystals = {r["source_id"]: r for r in lake.read("calculations").to_pylist()}
+    assert {name: r["cell_key"] for name, r in crystals.items()} == {
+        "mp-865805": "Co2TaZn_225", "task:mp-823888": "O2W_166", "task:mp-1686587": "Si2_227",
+    }
+    assert ingest(lake, "mp", saved=[str(p) for p in sorted(DATA.glob("*dos*"))]).unchanged == 3
+
+
+@pytest.mark.parametrize("dos_first", [True, False])
+def test_the_crystal_of_a_density_yields_to_the_record_of_its_calculation(lake, tmp_path, dos_first):
+    [path] = DATA.glob("dos_spin_polarization_mp-865805*")
+    summary = tmp_path / "summary.json"
+    structure = dict(METAL["structure"])
+    structure["lattice"] = {**structure["lattice"], "matrix": [[9.0, 0, 0], [0, 9.0, 0], [0, 0, 9.0]]}
+    summary.write_bytes(orjson.dumps({"data": [{"material_id": "mp-865805", "structure": structure, "band_gap": 0.0}]}))
+    for saved in (path, summary) if dos_first else (summary, path):
+        ingest(lake, "mp", saved=[str(saved)])
+    [row] = lake.read("calculations").to_pylist()
+    assert (row["record_kind"], row["volume_angstrom3_per_atom"]) == ("summary", pytest.approx(729 / 4))
+    assert lake.read("dos").num_rows == 1

@@ -11,7 +11,7 @@ from lake.sources.base import Context, Declaration, Identity, Page, Record, Walk
 from lake.sources.batch import Batch
 from lake.sources.mp import records
 from lake.sources.mp.declaration import DECLARATION
-from lake.sources.mp.density import normalise_densities
+from lake.sources.mp.density import normalise_crystals, normalise_densities
 from lake.sources.mp.fetch import walk
 from lake.sources.mp.materials import normalise_snapshot, normalise_summary
 from lake.sources.mp.query import read_query
@@ -24,6 +24,7 @@ _NORMALISERS = {
     "thermo": normalise_thermo,
     "task": normalise_tasks,
     "dos": normalise_densities,
+    "dos_crystal": normalise_crystals,
 }
 
 
@@ -70,6 +71,10 @@ class MaterialsProject:
     def identify(self, record: Record, kind: str) -> Identity | None:
         """The id of a material, thermo document, task or density of states, in its one canonical form."""
         return records.identify(record, kind)
+
+    def derived(self, found: Sequence[Record], kind: str) -> tuple[str, list[Record]] | None:
+        """Densities of states that hold their crystal: it tells the material where nothing else does."""
+        return ("dos_crystal", records.with_structure(found)) if kind == "dos" else None
 
     def normalise(self, batch: Batch, kind: str, context: Context) -> None:
         """Fill the columns of `calculations` or `dos`."""

@@ -10,8 +10,9 @@ from lake.sources.dos import dos_columns, each_dos
 from lake.sources.mp.declaration import WEB_URL
 from lake.sources.mp.functionals import of_run_type
 from lake.sources.mp.provenance import add_provenance
-from lake.sources.mp.records import density, dos_id
-from lake.sources.mp.structures import read_structure
+from lake.sources.mp.records import density, dos_id, structure_of
+from lake.sources.mp.shared import add_program
+from lake.sources.mp.structures import read_structure, set_structures
 from lake.sources.values import BadValueError, number, show
 
 
@@ -20,8 +21,23 @@ def normalise_densities(batch: Batch, options: Mapping[str, str]) -> None:
     each_dos(batch, _columns)
     add_provenance(batch, [None] * len(batch), "materials", options)
     batch.set("source_url", [_url(record) for record in batch.records])
+    batch.set("xc_functional", _functionals(batch))
+
+
+def normalise_crystals(batch: Batch, options: Mapping[str, str]) -> None:
+    """Fill the columns of `calculations` that a density of states tells: its crystal, functional and program."""
+    add_provenance(batch, [None] * len(batch), "materials", options)
+    batch.set("source_url", [_url(record) for record in batch.records])
+    names = [dos_id(record) for record in batch.records]
+    batch.set("material_id", [None if name is None or name.startswith("task:") else name for name in names])
+    set_structures(batch, [structure_of(record) for record in batch.records])
+    batch.set("xc_functional", _functionals(batch))
+    add_program(batch)
+
+
+def _functionals(batch: Batch) -> list[str | None]:
     types = [record.get("run_type") or density(record).get("run_type") for record in batch.records]
-    batch.set("xc_functional", [name for name, _ in batch.cleaned("run_type", types, _functional)])
+    return [name for name, _ in batch.cleaned("run_type", types, _functional)]
 
 
 def _columns(record: dict[str, Any]) -> dict[str, Any]:

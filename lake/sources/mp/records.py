@@ -85,6 +85,9 @@ def identify(record: Record, kind: str) -> Identity | None:
     if kind == "dos":
         found = dos_id(record)
         return Identity("dos", found) if found else None
+    if kind == "dos_crystal":
+        found = dos_id(record)
+        return Identity("calculations", found) if found else None
     if kind == "thermo":
         material, hull = ids.thermo_parts(record)
         return Identity("calculations", f"{material}_{hull}") if material and hull else None
@@ -93,6 +96,16 @@ def identify(record: Record, kind: str) -> Identity | None:
         return Identity("calculations", f"task:{task}") if task else None
     material = ids.canonical(record.get("material_id"))
     return Identity("calculations", material) if material else None
+
+
+def structure_of(record: dict[str, Any]) -> Any:
+    """The crystal in a document of a density of states; None where there is none."""
+    return density(record).get("structure") or record.get("structure")
+
+
+def with_structure(found: Sequence[Record]) -> list[Record]:
+    """The documents of densities of states that hold their crystal."""
+    return [record for record in found if isinstance(record, dict) and structure_of(record) is not None]
 
 
 def dos_id(record: dict[str, Any]) -> str | None:

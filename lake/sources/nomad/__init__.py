@@ -44,9 +44,9 @@ class Nomad:
         """The entry id of a record and the table that it belongs to."""
         return records.identify(record, kind)
 
-    def derived(self, found: Sequence[Record], kind: str) -> list[Record] | None:  # noqa: ARG002 - either kind
+    def derived(self, found: Sequence[Record], kind: str) -> tuple[str, list[Record]] | None:
         """The records that also make a row of `dos`."""
-        return records.derived(found) or None
+        return f"{kind}_dos", records.derived(found)
 
     def normalise(self, batch: Batch, kind: str, context: Context) -> None:
         """Fill the columns of `calculations` or `dos`."""
