@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.similarity import tanimoto
+from analytics.similarity.compiled import compiled
 from lake.errors import InputError
 
 
@@ -104,3 +105,10 @@ def test_windows_that_do_not_fit_are_refused() -> None:
         tanimoto.matrix(rows, starts=[0])
     with pytest.raises(InputError, match="within 0…4"):
         tanimoto.matrix(rows, stops=[4, 5])
+
+
+def test_kernels_compile_where_nothing_can_be_cached() -> None:
+    """A function without a file has no place for its machine code, as one in a folder that cannot be written."""
+    names: dict[str, object] = {}
+    exec("def double(x):\n    return 2 * x", names)
+    assert compiled(names["double"])(21) == 42  # type: ignore[type-var,operator]
