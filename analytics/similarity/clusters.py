@@ -56,8 +56,9 @@ def cluster(lake: Lake, grid_id: str, method: str = "greedy", threshold: float =
 
     ``greedy`` is the authors' clustering (:mod:`analytics.similarity.greedy`): every member is at or above the
     threshold to its centre. ``components`` joins whatever is connected, so that it chains. Calculations that
-    are exactly alike count one by one. Those that were folded as near-identical count for their representative
-    and follow it into its cluster; their similarity to the centre is null where the centre is another node.
+    are exactly alike count one by one. Those that were folded as near-identical, at a similarity s, count for their
+    representative and follow it into its cluster. Their similarity to the centre is null where the centre is another
+    one; it lies within 1 − s of the representative's (:mod:`analytics.similarity.groups`).
 
     Args:
         lake: the lake; rows of `clusters` with the same grid, method and threshold are replaced.
