@@ -105,7 +105,8 @@ def _narrowed(selection: Selection, recipe: Recipe) -> dict[str, Any]:
         found["learned"] = learned.facts
     if recipe.correct and selection.n_kept:
         corrections = corrections_to(selection, recipe.correct, recipe.correct_at_least)
-        selection.narrow(corrections.step, corrections.impossible)
+        selection.register("impossible", {"calculation_id": corrections.impossible})
+        selection.narrow(corrections.step, "select calculation_id from impossible")
         found["correction"], found["by_id"] = corrections.facts, corrections.by_id
     if recipe.members == "one":
         choose_representatives(selection, recipe)

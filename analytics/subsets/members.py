@@ -22,12 +22,11 @@ ROWS_AT_ONCE = 50_000
 def choose_same_plus_u(selection: Selection, recipe: Recipe) -> None:
     """Keep, within every material, the rows of one +U."""
     unknown = "kept is null" if recipe.unknown_hubbard_u == "drop" else "false"
-    gone = selection.rows(f"select calculation_id from same_plus_u('kept') where not kept or {unknown}")  # noqa: S608
     tail = ", or unknown" if recipe.unknown_hubbard_u == "keep" else ", and known"
     step = Step("same_hubbard_u", f"it has the +U that most of its material have{tail}", None,
                 "with another +U than most of its material",
                 "the same +U within a material" + (" if known" if recipe.unknown_hubbard_u == "keep" else ""))
-    selection.narrow(step, gone["calculation_id"].to_pylist())
+    selection.narrow(step, f"select calculation_id from same_plus_u('kept') where not kept or {unknown}")  # noqa: S608
 
 
 def choose_representatives(selection: Selection, recipe: Recipe) -> None:
@@ -40,11 +39,10 @@ def choose_representatives(selection: Selection, recipe: Recipe) -> None:
         "from kept left join typical using (calculation_id)"
     )
     per_source = "true" if recipe.per == "material-and-source" else "false"
-    gone = selection.rows(f"select calculation_id from preferred('candidates', {per_source}) where place > 1")  # noqa: S608
     of = "material and database" if recipe.per == "material-and-source" else "material"
     step = Step("representative", f"it is the one that represents its {of}", None,
                 f"represented by another of its {of}", f"one per {of}")
-    selection.narrow(step, gone["calculation_id"].to_pylist())
+    selection.narrow(step, f"select calculation_id from preferred('candidates', {per_source}) where place > 1")  # noqa: S608
 
 
 def members_of(selection: Selection, recipe: Recipe, corrections: Mapping[str, float] | None) -> pa.Table:

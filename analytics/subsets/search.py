@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -80,9 +81,9 @@ def conditions_of(rows: Sequence[Row]) -> list[Condition]:
     found: list[Condition] = []
     for setting in SETTINGS:
         values = [row[setting.name] for row in rows]
-        for condition in _candidates(setting, values):
-            if 0 < sum(condition.fits(row) for row in rows) < len(rows):
-                found.append(condition)
+        candidates = _candidates(setting, values)
+        sizes = _fulfilled(candidates, values).sum(axis=1)
+        found += [one for one, size in zip(candidates, sizes.tolist(), strict=True) if 0 < size < len(rows)]
     return found
 
 
@@ -90,10 +91,27 @@ def _candidates(setting: Setting, values: list[Any]) -> list[Condition]:
     known = [value for value in values if value is not None]
     if setting.is_number:
         return [Condition(setting, value) for value in _thresholds([float(value) for value in known])]
-    counts = {value: known.count(value) for value in sorted(set(known))}
+    counts = Counter(known)
     frequent = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_TEXTS]
     unknown = [Condition(setting, None)] if len(known) < len(values) else []
     return [Condition(setting, value) for value in frequent] + unknown
+
+
+def _fulfilled(conditions: Sequence[Condition], values: list[Any]) -> NDArray[np.bool_]:
+    """(conditions × rows) whether the values of one setting fulfil conditions on it."""
+    import numpy as np
+
+    if not conditions:
+        return np.zeros((0, len(values)), dtype=bool)
+    if conditions[0].setting.is_number:
+        numbers = np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+        limits = np.array([condition.value for condition in conditions], dtype=np.float64)
+        reached: NDArray[np.bool_] = numbers[None, :] >= limits[:, None]
+        return reached
+    places = {condition.value: place for place, condition in enumerate(conditions)}
+    codes = np.array([places.get(value, -1) for value in values], dtype=np.int64)
+    equal: NDArray[np.bool_] = np.arange(len(conditions))[:, None] == codes[None, :]
+    return equal
 
 
 def _thresholds(values: list[float]) -> list[float]:
@@ -122,15 +140,15 @@ def _rounded(value: float, below: float) -> float:
 def _patterns(rows: Sequence[Row], similar: Sequence[bool], conditions: Sequence[Condition]) -> Patterns:
     import numpy as np
 
-    counts: dict[tuple[bool, ...], list[int]] = {}
-    for row, flag in zip(rows, similar, strict=True):
-        entry = counts.setdefault(tuple(condition.fits(row) for condition in conditions), [0, 0])
-        entry[0] += 1
-        entry[1] += flag
-    ordered = sorted(counts)
-    fulfilled = np.array(ordered, dtype=np.float64).reshape(len(ordered), len(conditions)).T
-    numbers = np.array([counts[pattern] for pattern in ordered], dtype=np.float64).reshape(len(ordered), 2)
-    return Patterns(np.ascontiguousarray(fulfilled), numbers[:, 0], numbers[:, 1])
+    parts = [np.zeros((0, len(rows)), dtype=bool)]
+    for setting in SETTINGS:
+        asked = [condition for condition in conditions if condition.setting == setting]
+        parts.append(_fulfilled(asked, [row[setting.name] for row in rows]))
+    distinct, place = np.unique(np.packbits(np.concatenate(parts), axis=0).T, axis=0, return_inverse=True)
+    fulfilled = np.unpackbits(distinct, axis=1, count=len(conditions)).T.astype(np.float64)
+    n = np.bincount(place.ravel(), minlength=len(distinct)).astype(np.float64)
+    n_similar = np.bincount(place.ravel()[np.array(similar, dtype=bool)], minlength=len(distinct)).astype(np.float64)
+    return Patterns(np.ascontiguousarray(fulfilled), n, n_similar)
 
 
 def _best_group(patterns: Patterns, conditions: Sequence[Condition], learn: Learn) -> tuple[int, ...] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -42,8 +41,8 @@ class Selection:
         )
         self._keep()
 
-    def narrow(self, step: Step, leaving: Iterable[str] | None = None) -> None:
-        """Add a step: by its SQL, or by the calculations that it leaves out."""
+    def narrow(self, step: Step, leaving: str | None = None) -> None:
+        """Add a step: by its SQL, or by a query for the calculation_id of what it leaves out."""
         self.steps.append(step)
         number = len(self.steps)
         if step.sql is not None:
@@ -52,10 +51,8 @@ class Selection:
                 f"(select calculation_id from kept where coalesce({step.sql}, false))", [step],
             )
         elif leaving is not None:
-            self.register("leaving", {"calculation_id": list(leaving)})
             self.connection.execute(
-                f"update judged set left_at = {number} where left_at is null and calculation_id in "  # noqa: S608
-                "(select calculation_id from leaving)"
+                f"update judged set left_at = {number} where left_at is null and calculation_id in ({leaving})"  # noqa: S608
             )
         self._keep()
 
