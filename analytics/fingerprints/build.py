@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.fingerprints import inputs, kinds
 from analytics.fingerprints.comparable import Rules
-from lake.store.delta import Change, compact
+from lake.store.delta import Change, compact, open_table
+from lake.tasks.task import HERE
 
 if TYPE_CHECKING:
     from lake.settings import Settings
@@ -22,8 +23,6 @@ SPREAD_ABOVE = {"dos": 200_000, "composition": 5_000_000, "structure": 20_000}
 ROWS_OF_A_TASK = {"dos": 50_000, "composition": 500_000, "structure": 5_000}
 DEFAULT_RULES = Rules()
 
-TABLES_READ = ("calculations", "dos")
-TABLES_USED = (*TABLES_READ, "fingerprints", "grids")
 Progress = Callable[[int, int], None]
 
 
@@ -94,7 +93,7 @@ class Order:
 def build(
     lake: Lake, grid: str | Mapping[str, Any] | kinds.Grid = "reference", *, where: str | None = None,
     minimum_coverage: float = DEFAULT_RULES.minimum_coverage, progress: Progress | None = None,
-    spread: bool | None = None,
+    place: str | None = None,
 ) -> BuildResult:
     """Make the fingerprints that a grid lacks, or that are of an older record, formula, grid or method.
 
@@ -107,7 +106,8 @@ def build(
         where: a DuckDB condition on `calculations`, such as ``source = 'mp'``: only these are looked at.
         minimum_coverage: share of a DOS grid's window that the data must cover, above 0 and up to 1.
         progress: is called with the rows done and the rows to do.
-        spread: over processes or machines as the settings say; default: where there is much to do.
+        place: ``here``, ``processes``, ``scheduler`` or an address, see :func:`lake.tasks.place`; default: here, and
+            where the settings say if there is much to do.
 
     Raises:
         InputError: no such grid, impossible parameters, or a library is missing.
@@ -121,7 +121,7 @@ def build(
         lake.root.uri, lake.settings, found.parameters(), Rules(minimum_coverage=minimum_coverage), where
     )
     made_by = inputs.recipe(found, order.rules)
-    read_at = {name: version for name, version in lake.versions().items() if name in TABLES_READ}
+    read_at = _versions(lake, "calculations", "dos")
     with inputs.inputs_of(lake, made_by) as connection:
         considered, to_do = inputs.counted(connection, made_by, where)
         files = inputs.files_with_stale(connection, made_by, lake.files(made_by.table), where) if to_do else {}
@@ -130,7 +130,8 @@ def build(
     lake.upsert("grids", kinds.row_of(found))
     done = Change()
     pieces = _pieces(files, ROWS_OF_A_TASK[found.kind])
-    for change in _changes(order, pieces, to_do > SPREAD_ABOVE[found.kind] if spread is None else spread):
+    chosen = place or (HERE if to_do <= SPREAD_ABOVE[found.kind] else None)
+    for change in _changes(order, pieces, chosen):
         done += change
         if progress:
             progress(done.new + done.changed + done.unchanged, to_do)
@@ -138,11 +139,16 @@ def build(
     lake.refresh()
     with inputs.inputs_of(lake, made_by) as connection:
         aside = inputs.set_aside(connection, made_by, where)
-    versions = {name: version for name, version in (lake.versions() | read_at).items() if name in TABLES_USED}
+    versions = read_at | _versions(lake, "fingerprints", "grids")
     return BuildResult(
         found.grid_id, found.kind, done.new, done.changed, considered - done.new - done.changed, Counter(aside),
         versions, time.monotonic() - started,
     )
+
+
+def _versions(lake: Lake, *names: str) -> dict[str, int]:
+    tables = {name: open_table(lake.root, name) for name in names}
+    return {name: int(table.version()) for name, table in tables.items() if table is not None}
 
 
 def _pieces(files: Mapping[str, int], limit: int) -> list[Piece]:
@@ -163,19 +169,20 @@ def _pieces(files: Mapping[str, int], limit: int) -> list[Piece]:
     return pieces + ([Piece(tuple(together), 0, 1, n_together)] if together else [])
 
 
-def _changes(order: Order, pieces: Sequence[Piece], spread: bool) -> Iterator[Change]:
+def _changes(order: Order, pieces: Sequence[Piece], place: str | None) -> Iterator[Change]:
     """What every batch changed, done here; or every task, done elsewhere."""
-    if not spread:
+    if place == HERE:
         for piece in pieces:
             yield from _batches(order, piece)
         return
     from lake.tasks import Task, run_tasks
 
-    tasks = [
-        Task(f"fingerprints {order.parameters['kind']} {number + 1} of {len(pieces)}", do_piece, (order, piece))
-        for number, piece in enumerate(pieces)
-    ]
-    for _, change in run_tasks(tasks, order.settings):
+    name = f"fingerprints of {order.parameters['kind']}"
+    tasks = (
+        Task(f"{name}, part {number} of {len(pieces)}", do_piece, {"order": order, "piece": piece})
+        for number, piece in enumerate(pieces, 1)
+    )
+    for _, change in run_tasks(tasks, order.settings, where=place):
         yield change
 
 

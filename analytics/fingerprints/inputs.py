@@ -18,9 +18,11 @@ from analytics.adhoc import check_read_only
 from analytics.fingerprints.comparable import RULES, Rules
 from analytics.fingerprints.kinds import Grid
 from analytics.fingerprints.made import Made
+from analytics.query_files import texts
 from lake.errors import QueryError
+from lake.store.catalogue import select_table
 from lake.store.delta import open_table
-from lake.store.duck import duckdb_type
+from lake.store.duck import connect, duckdb_type
 from lake.tables import TABLES
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 STREAM_BYTES = 1 << 20
 PARTS_OF_A_BATCH = 8
+TABLES_READ = ("calculations", "dos", "fingerprints")
 STALE = "made.input_sha256 is distinct from inputs.input_sha256"
 
 
@@ -90,11 +93,20 @@ def _digest(grid: Grid, method: dict[str, Any]) -> str:
 def inputs_of(
     lake: Lake, made_by: Recipe, files: Sequence[str] | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the lake that sees, of the table that fingerprints are made from, only some files."""
-    with lake.connect() as connection:
-        if files is not None:
-            table = open_table(lake.root, made_by.table)
-            connection.execute(f'create or replace view "{made_by.table}" as {_select_files(table, files)}')
+    """A connection to the tables that matter here: a view for each of a lake's tables takes longer than reading.
+
+    Args:
+        lake: the lake.
+        made_by: the recipe.
+        files: of the table that fingerprints are made from, only these; default: all.
+    """
+    with connect(lake.root) as connection:
+        for name in TABLES_READ:
+            table = open_table(lake.root, name)
+            chosen = files is not None and name == made_by.table
+            select = _select_files(table, files or ()) if chosen else select_table(name, table)
+            connection.execute(f'create view "{name}" as {select}')
+        connection.execute(texts("macros")[f"{made_by.grid.kind}_fingerprint_inputs"])
         yield connection
 
 
@@ -160,6 +172,8 @@ def _question(
     if where is not None:
         # On a line of its own, so that a comment at its end takes nothing with it.
         chosen = f"select calculation_id from calculations where (\n{where}\n)"  # noqa: S608
+        # Alone as well: `true) or (` would pass within brackets.
+        check_read_only(connection, f"select\n{where}\n")
         check_read_only(connection, chosen)
         condition += f" and inputs.calculation_id in ({chosen})"
     return (
