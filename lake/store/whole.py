@@ -25,6 +25,7 @@ from lake.tables import TABLES, Table
 
 Value = str | int | float
 ROW_GROUP_ROWS = 100_000
+DICTIONARY_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,24 @@ def write_part(root: Root, name: str, partition: Mapping[str, str], file_name: s
         name: the table.
         partition: value of every partition column, in the table's order.
         file_name: a name that no other writer uses; the same name again overwrites the file.
-        rows: the rows; partition columns may be left out.
+        rows: the rows; partition columns may be left out. Where a column of strings comes as a dictionary, the file
+            has one row group with that dictionary, which spares writing every string by itself.
     """
     table = TABLES[name]
     stored = [field for field in table.schema if field.name not in table.partition_by]
-    chosen = rows.select([field.name for field in stored]).cast(pa.schema(stored))
+    encoded = [field.name for field in stored if pa.types.is_dictionary(rows.schema.field(field.name).type)]
+    kept = [field.with_type(rows.schema.field(field.name).type) if field.name in encoded else field for field in stored]
+    chosen = rows.select([field.name for field in stored]).cast(pa.schema(kept))
     sink = io.BytesIO()
-    pq.write_table(chosen, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+    if encoded:
+        # Statistics of a column of strings cost as much as writing it; the file's own are in the commit.
+        pq.write_table(
+            chosen, sink, compression="zstd", row_group_size=max(chosen.num_rows, 1), use_dictionary=encoded,
+            write_statistics=[field.name for field in stored if field.name not in encoded[1:]],
+            dictionary_pagesize_limit=DICTIONARY_BYTES, store_schema=False,
+        )
+    else:
+        pq.write_table(chosen, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
     path = _part_path(table, partition, file_name)
     content = sink.getvalue()
     root.write(content, name, *path.split("/"))
@@ -176,8 +188,11 @@ def _extremes(rows: pa.Table) -> tuple[dict[str, Value], dict[str, Value]]:
     minima: dict[str, Value] = {}
     maxima: dict[str, Value] = {}
     for field in rows.schema:
-        if rows.num_rows and (pa.types.is_string(field.type) or pa.types.is_primitive(field.type)):
-            found = pa.compute.min_max(rows.column(field.name)).as_py()
+        column = rows.column(field.name)
+        if pa.types.is_dictionary(field.type):
+            column = column.unique().dictionary_decode()
+        if rows.num_rows and (pa.types.is_string(column.type) or pa.types.is_primitive(column.type)):
+            found = pa.compute.min_max(column).as_py()
             if isinstance(found["min"], str | int | float) and not isinstance(found["min"], bool):
                 minima[field.name], maxima[field.name] = found["min"], found["max"]
     return minima, maxima
