@@ -3,6 +3,9 @@
 Every calculation with a fingerprint is compared with its material's reference. The settings that tell those that are
 like it from those that are not become the rule. It is tried on calculations that it was not learned from, and
 dropped if it is no better there than none.
+
+A material teaches as much as its reference is worth: where none of its calculations is converged, the coarse ones are
+like each other. What is learned from series that were made to converge holds best.
 """
 
 from __future__ import annotations

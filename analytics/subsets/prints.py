@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
+from lake.errors import TableError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -46,16 +48,26 @@ class Prints:
 
 
 def prints_of(selection: Selection, grid_id: str) -> Prints:
-    """The fingerprints of the rows that are still in, of materials that have two or more."""
+    """The fingerprints of the rows that are still in, of materials that have two or more.
+
+    Raises:
+        TableError: fingerprints of one grid have different numbers of counts.
+    """
     import numpy as np
 
     found = selection.connection.sql(
-        "select calculation_id, material_key, counts, start_interval, stop_interval "
+        "select calculation_id, material_key, counts, coalesce(start_interval, 0) as start_interval, "
+        "coalesce(stop_interval, len(counts)) as stop_interval "
         "from fingerprints join kept using (calculation_id) "
         "where grid_id = $grid and counts is not null and reason is null "
         "qualify count(*) over (partition by material_key) > 1 order by material_key, calculation_id",
         params={"grid": grid_id},
     ).to_arrow_table()
+    if len(pc.unique(pc.list_value_length(found["counts"]))) > 1:
+        raise TableError(
+            f"Fingerprints of the grid {grid_id} have different numbers of counts: make them again with matlake "
+            "fingerprint."
+        )
     flat = pc.list_flatten(found["counts"].combine_chunks()).to_numpy(zero_copy_only=False)
     narrow = np.uint8 if flat.size == 0 or flat.max() <= np.iinfo(np.uint8).max else np.uint16
     width = flat.size // max(found.num_rows, 1)

@@ -401,6 +401,22 @@ def test_settings_that_do_not_matter_teach_nothing(lake: Lake) -> None:
     assert subset.n_members == 60
 
 
+def test_fingerprints_of_two_lengths_never_meet(lake: Lake) -> None:
+    fill(lake, "calculations", [calculation("x", f"{n}", {"B": 1, "N": 1}) for n in range(2)])
+    put_fingerprints(lake, [fingerprint("x/0", [1, 2]), fingerprint("x/1", [1, 2, 3])])
+    with pytest.raises(TableError, match="different numbers of counts"):
+        curate(lake, Recipe("x", learn=Learn()))
+
+
+def test_only_comparable_fingerprints_teach(lake: Lake) -> None:
+    fill(lake, "calculations", [calculation("x", f"{n}", {"B": 1, "N": 1}) for n in range(3)])
+    put_fingerprints(lake, [
+        fingerprint("x/0", [1, 2]), fingerprint("x/1", None), fingerprint("x/2", [1, 2], stop_interval=None),
+    ])
+    learned = curate(lake, Recipe("x", learn=Learn())).funnel["learned"]
+    assert (learned["n_calculations"], learned["n_similar"], learned["references"]) == (1, 1, ["x/0"])
+
+
 def test_a_rule_that_is_refused_leaves_no_trace(lake: Lake) -> None:
     two_databases(lake)
     with pytest.raises(QueryError):

@@ -38,6 +38,7 @@ GOOD = [
     "deprecated is distinct from true",
     "k_grid[1] >= 4",
     "true) or (false",
+    "material_split(reduced_key, 0.8, 0.1) = 'train'",
 ]
 BAD = [
     # the clock, chance, the session
@@ -53,7 +54,8 @@ BAD = [
     # other rows, other tables, files
     "exists (select 1)", "code in (select code from dos)", "(select content from read_text('/etc/passwd')) = 'x'",
     "(from 'x.csv') = 1", "read_text('/etc/passwd') = 'x'", "read_csv('x.csv') = 'x'", "pg_get_viewdef(1) = 'x'",
-    "row_number() over () > 1", "sum(cutoff_ev) > 1", "count(*) > 1", "unnest([1, 2]) = 1", "rowid = 1",
+    "row_number() over () > 1", "paired_materials('x') is null",
+    "sum(cutoff_ev) > 1", "count(*) > 1", "unnest([1, 2]) = 1", "rowid = 1",
     "columns('c.*') is null", "* is null", "getenv('HOME') = 'x'",
     # more than one expression
     "true) union all select 1 from calculation_traits where (true", "true) group by (1", "true) order by (1",

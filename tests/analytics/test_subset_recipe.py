@@ -40,6 +40,13 @@ def test_files(tmp_path: Path) -> None:
     assert Recipe.of(read_recipe(written)) == recipe
 
 
+def test_the_documented_recipe_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "subsets.md").read_text("utf-8")
+    (tmp_path / "recipe.toml").write_text(text.partition("```toml\n")[2].partition("```")[0])
+    recipe = Recipe.of(read_recipe(tmp_path / "recipe.toml") | {"name": "x"})
+    assert (recipe.functional, recipe.members, recipe.learn) == ("pbe", "one", Learn(similarity=0.8))
+
+
 @pytest.mark.parametrize("text", ["functional =", "[1, 2"])
 def test_a_broken_file_is_named(tmp_path: Path, text: str) -> None:
     for name in ("recipe.toml", "recipe.json"):
