@@ -8,6 +8,9 @@ from rich.table import Table
 
 from analytics.report import formats
 from analytics.report.labels import functional_title
+from analytics.report.section import Sources
+from analytics.report.sections.contents import SHORT
+from analytics.report.sections.subsets import gains_of
 from flows.terminal import out
 from lake.errors import InputError
 
@@ -149,10 +152,12 @@ def _means(found: Convergence) -> Table:
 
 
 def _show_subset(subset: Subset) -> None:
+    """Rules in words, rows after each rule that left any out, and homogeneity before and after."""
+    sources = Sources(tuple(subset.counts_by_source), SHORT)
     rows = " → ".join(f"{step['rows']:,}" for step in subset.funnel["steps"] if step["left_out"] or step["sql"] is None)
-    members = ", ".join(f"{source} {n:,}" for source, n in subset.counts_by_source.items())
+    members = ", ".join(f"{sources.short(source)} {n:,}" for source, n in subset.counts_by_source.items())
     out.print(f"{subset.name} version {subset.version}", style="bold", markup=False)
     out.print(f"  {subset.sentence}", soft_wrap=True, markup=False)
-    out.print(f"  {rows} rows; {members}; {formats.counted(subset.n_materials, 'material')}", markup=False)
-    for line in subset.gain["words"][:2]:
-        out.print(f"  {line}", soft_wrap=True, markup=False)
+    out.print(f"  rows: {rows} ({members}; {formats.counted(subset.n_materials, 'material')})", markup=False)
+    for gain in gains_of(subset.gain, sources):
+        out.print(f"  {gain.what}: {gain.before} → {gain.after}, {gain.n}", soft_wrap=True, markup=False)

@@ -63,7 +63,7 @@ def _subset(row: Mapping[str, Any], sources: Sources) -> dict[str, Any]:
     steps = [_step(step, funnel["steps"][0]["rows"], sources) for step in funnel["steps"]]
     counts = dict(row["counts_by_source"])
     return {
-        **row, "steps": steps, "gains": _gains(gain, sources), "gain_words": gain.get("words", []), "pinned": pinned,
+        **row, "steps": steps, "gains": gains_of(gain, sources), "gain_words": gain.get("words", []), "pinned": pinned,
         "members": [(source, counts[source]) for source in sorted(counts)], "learned": funnel.get("learned"),
         "funnel_caption": Caption(
             "The rules in the order in which they are applied, with the rows that each one leaves; a bar is their "
@@ -84,8 +84,13 @@ def _step(step: Mapping[str, Any], total: int, sources: Sources) -> FunnelStep:
     return FunnelStep(step["sentence"], step["sql"], step["rows"], step["left_out"], step["materials"], bars)
 
 
-def _gains(gain: Mapping[str, Any], sources: Sources) -> list[Gain]:
-    """Ranges within materials and offsets between databases, as far as there are any."""
+def gains_of(gain: Mapping[str, Any], sources: Sources) -> list[Gain]:
+    """Ranges within materials and offsets between databases before and after, as far as there are any.
+
+    Args:
+        gain: the `gain_json` of a subset.
+        sources: the databases with the names that figures use.
+    """
     found = []
     for quantity, unit in gain.get("units", {}).items():
         name = label(quantity).text
