@@ -81,7 +81,9 @@ def made(lake: Lake, recipe: Recipe, versions: Mapping[str, int]) -> Iterator[Re
         TableError: a table has no such version any more.
     """
     with connection_at(lake, versions) as connection:
-        selection = Selection(connection, recipe, row_steps(connection, recipe))
+        with connection_at(lake, {}) as blank:
+            steps = row_steps(connection, blank, recipe)
+        selection = Selection(connection, recipe, steps)
         extra = _narrowed(selection, recipe)
         members = members_of(selection, recipe, extra.pop("by_id"))
         funnel = {"steps": funnel_of(selection), **extra, "splits": _counts(members, "split")}

@@ -24,8 +24,8 @@ KEPT_COLUMNS = (
 class Selection:
     """All rows of a lake, and for those left out the number of the step that did it.
 
-    Lives in the tables `judged` (every row: calculation_id, source, material_key, reduced_key, left_at) and `kept`
-    (those that are still in, with settings and energies) of a connection.
+    Lives in the tables `judged` (every row: calculation_id, source, material_key, reduced_key, energy, gap, left_at)
+    and `kept` (those that are still in, with their settings as well) of a connection.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, recipe: Recipe, steps: list[Step]) -> None:
@@ -35,11 +35,16 @@ class Selection:
         whens = " ".join(f"when not coalesce({s.sql}, false) then {n}" for n, s in enumerate(steps, 1))
         self._run(
             "create temp table judged as select calculation_id, source, "  # noqa: S608
-            f"{recipe.key_kind} as material_key, reduced_key, cast(case {whens} end as integer) as left_at "
+            f"{recipe.key_kind} as material_key, reduced_key, formation_energy_ev_per_atom, band_gap_ev, "
+            f"cast(case {whens} end as integer) as left_at "
             "from calculation_traits",
             steps,
         )
-        self._keep()
+        columns = ", ".join(f"t.{name}" for name in KEPT_COLUMNS)
+        self.connection.execute(
+            "create temp table kept as select j.calculation_id, j.source, j.material_key, j.reduced_key, "  # noqa: S608
+            f"{columns} from judged as j join calculation_traits as t using (calculation_id) where j.left_at is null"
+        )
 
     def narrow(self, step: Step, leaving: str | None = None) -> None:
         """Add a step: by its SQL, or by a query for the calculation_id of what it leaves out."""
@@ -54,7 +59,9 @@ class Selection:
             self.connection.execute(
                 f"update judged set left_at = {number} where left_at is null and calculation_id in ({leaving})"  # noqa: S608
             )
-        self._keep()
+        self.connection.execute(
+            f"delete from kept where calculation_id in (select calculation_id from judged where left_at = {number})"  # noqa: S608
+        )
 
     def rows(self, sql: str) -> pa.Table:
         """What a query answers, as Arrow."""
@@ -70,15 +77,6 @@ class Selection:
     def n_kept(self) -> int:
         """Rows that are still in."""
         return int(self.connection.execute("select count(*) from kept").fetchall()[0][0])
-
-    def _keep(self) -> None:
-        columns = ", ".join(f"t.{name}" for name in KEPT_COLUMNS)
-        self.connection.execute(
-            "create or replace temp table kept as "  # noqa: S608
-            "select j.calculation_id, j.source, j.material_key, j.reduced_key, "
-            f"{columns} from judged as j join calculation_traits as t using (calculation_id) "
-            "where j.left_at is null"
-        )
 
     def _run(self, sql: str, steps: list[Step]) -> None:
         try:

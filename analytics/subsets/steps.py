@@ -39,8 +39,15 @@ class Step:
     phrase: str = ""
 
 
-def row_steps(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> list[Step]:
+def row_steps(
+    connection: duckdb.DuckDBPyConnection, blank: duckdb.DuckDBPyConnection, recipe: Recipe
+) -> list[Step]:
     """The steps that look at one row, in order; the person's own rules come last.
+
+    Args:
+        connection: shows the lake.
+        blank: has the same tables and views without rows: checking a rule there opens no file.
+        recipe: what is asked.
 
     Raises:
         QueryError: a rule is no condition over one row, or need not mean the same another time.
@@ -57,9 +64,9 @@ def row_steps(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> list[Ste
         steps.append(_functional(recipe))
     if recipe.hubbard_u == "none":
         steps.append(_no_plus_u(recipe))
-    steps += [_complete(connection, column) for column in recipe.complete]
+    steps += [_complete(blank, column) for column in recipe.complete]
     for number, text in enumerate(recipe.where, 1):
-        sql = canonical(connection, text)
+        sql = canonical(blank, text)
         steps.append(Step(f"where_{number}", f"the rule {text} holds", sql, f"{text} is false or null", f"with {text}"))
     return steps
 
@@ -119,10 +126,10 @@ def _no_plus_u(recipe: Recipe) -> Step:
                 "without +U")
 
 
-def _complete(connection: duckdb.DuckDBPyConnection, column: str) -> Step:
+def _complete(blank: duckdb.DuckDBPyConnection, column: str) -> Step:
     from difflib import get_close_matches
 
-    columns = [row[0] for row in connection.execute("describe calculation_traits").fetchall()]
+    columns = [row[0] for row in blank.execute("describe calculation_traits").fetchall()]
     if column not in columns:
         close = get_close_matches(column, columns, n=3)
         hint = f" Are meant: {', '.join(close)}?" if close else f" Columns: {', '.join(columns)}."

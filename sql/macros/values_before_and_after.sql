@@ -1,6 +1,7 @@
 -- The energies and gaps of all calculations of known material, and those of the ones that were chosen.
 --
--- all_rows : name of a table with calculation_id, source, material_key (null = not known)
+-- all_rows : name of a table with calculation_id, source, material_key (null = not known),
+--            formation_energy_ev_per_atom, band_gap_ev
 -- chosen   : name of a table with calculation_id, source, material_key, formation_energy_ev_per_atom
 --
 -- Columns: quantity, stage ('before' or 'after'), source, material_key, value (never null). Formation energies
@@ -9,22 +10,21 @@ create or replace macro values_before_and_after(all_rows, chosen) as table
     with listed as (
         select
             'before' as stage,
-            a.source,
-            a.material_key,
-            t.formation_energy_ev_per_atom,
-            t.band_gap_ev
-        from query_table(all_rows) as a
-        inner join calculation_traits as t on a.calculation_id = t.calculation_id
-        where a.material_key is not null
+            source,
+            material_key,
+            formation_energy_ev_per_atom,
+            band_gap_ev
+        from query_table(all_rows)
+        where material_key is not null
         union all
         select
             'after' as stage,
             c.source,
             c.material_key,
             c.formation_energy_ev_per_atom,
-            t.band_gap_ev
+            a.band_gap_ev
         from query_table(chosen) as c
-        inner join calculation_traits as t on c.calculation_id = t.calculation_id
+        inner join query_table(all_rows) as a on c.calculation_id = a.calculation_id
     )
 
     select
