@@ -161,7 +161,7 @@ def _show(subset: Subset, format_: str, output: Path | None) -> None:
     show_table(funnel_table(subset))
     by_source = ", ".join(f"{source} {n:,}" for source, n in subset.counts_by_source.items())
     splits = ", ".join(f"{split} {n:,}" for split, n in subset.funnel["splits"].items())
-    out.print(f"{subset.n_members:,} members of {subset.n_materials:,} materials: {by_source or 'none'}",
+    out.print(f"{subset.n_members:,} members of {_materials(subset.n_materials)}: {by_source or 'none'}",
               soft_wrap=True)
     out.print(f"splits: {splits or 'none'}", soft_wrap=True)
     for line in learned_words(subset.funnel["learned"]):
@@ -192,7 +192,7 @@ def learned_words(learned: Mapping[str, Any] | None) -> list[str]:
     if learned is None:
         return []
     head = (
-        f"learned from {learned['n_calculations']:,} calculations of {learned['n_materials']:,} materials on "
+        f"learned from {learned['n_calculations']:,} calculations of {_materials(learned['n_materials'])} on "
         f"{learned['grid_id']}, {learned['n_similar']:,} of them at least {learned['similarity']:g} like "
         "their reference"
     )
@@ -207,6 +207,10 @@ def learned_words(learned: Mapping[str, Any] | None) -> list[str]:
     if trial["left_out"] == "materials":
         return [head, tested]
     return [head, tested, "too few materials to leave whole ones out: how far the rule holds for others is not known"]
+
+
+def _materials(n: int) -> str:
+    return f"{n:,} material{'' if n == 1 else 's'}"
 
 
 def _share(trial: Mapping[str, Any], name: str) -> str:
