@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 STREAM_BYTES = 1 << 20
 PARTS_OF_A_BATCH = 8
+BYTES_OF_A_NUMBER = 8
 TABLES_READ = ("calculations", "dos", "fingerprints")
 STALE = "made.input_sha256 is distinct from inputs.input_sha256"
 
@@ -249,22 +250,24 @@ def _pieces(lake: Lake, made_by: Recipe, files: Sequence[str], piece_bytes: int)
 @contextmanager
 def _opened(lake: Lake, path: str) -> Iterator[pq.ParquetFile]:
     if lake.root.is_local:
-        with pq.ParquetFile(path, buffer_size=STREAM_BYTES) as file:
+        with pq.ParquetFile(path, buffer_size=STREAM_BYTES, pre_buffer=False) as file:
             yield file
     else:
-        with lake.root.filesystem.open(path) as handle, pq.ParquetFile(handle, buffer_size=STREAM_BYTES) as file:
+        with lake.root.filesystem.open(path) as handle, pq.ParquetFile(
+            handle, buffer_size=STREAM_BYTES, pre_buffer=False
+        ) as file:
             yield file
 
 
 def _rows_of_piece(file: pq.ParquetFile, columns: Sequence[str], piece_bytes: int) -> int:
-    """How many rows of mean size make a piece."""
+    """How many rows of mean size make a piece; the size in memory, as equal lists are stored but once."""
     size = 0
     for group in range(file.metadata.num_row_groups):
         part = file.metadata.row_group(group)
         for place in range(part.num_columns):
             column = part.column(place)
             if column.path_in_schema.split(".")[0] in columns:
-                size += column.total_uncompressed_size
+                size += max(column.total_uncompressed_size, BYTES_OF_A_NUMBER * column.num_values)
     rows = int(piece_bytes * file.metadata.num_rows // max(size, 1))
     return max(1, min(10_000, rows))
 

@@ -30,7 +30,8 @@ def command(
     ] = None,
     minimum_coverage: Annotated[
         float, typer.Option("--minimum-coverage",
-                            help="Share of the grid's window that a density of states must cover.")
+                            help="Share of the grid's window that a density of states must cover; another one "
+                            "than before makes all anew.")
     ] = 1.0,
     where: Annotated[
         str | None, typer.Option("--where", help="Condition in SQL on the table calculations: only these.")
