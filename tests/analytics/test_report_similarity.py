@@ -146,6 +146,22 @@ def test_another_grid_is_shown_where_the_reference_has_nothing(lake: Lake, tmp_p
     assert "grid dos-0123" in words(part(report_of(lake, tmp_path), "similarity"))
 
 
+def test_a_grid_of_another_definition_is_no_reason_to_have_no_report(lake: Lake, tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    from lake.tables import TABLES
+
+    put(lake, series("a", 4))
+    for parameters, needle in (({"kind": "dos", "definition": 99}, "definition"), ({"kind": "composition"}, "grid")):
+        grid = {"grid_id": REFERENCE.grid_id, "kind": parameters["kind"], "parameters_json": json.dumps(parameters),
+                "n_counts": 1, "levels": 1}
+        lake.upsert("grids", pa.Table.from_pylist([grid], schema=TABLES["grids"].schema))
+        text = part(report_of(lake, tmp_path), "similarity")
+        assert "<image" not in text
+        assert re.search(rf'class="nothing">[^<]*{needle}', text)
+        assert re.search(r"comparable\s*4", words(text))
+
+
 def test_settings_from_outside_are_escaped(lake: Lake, tmp_path: Path) -> None:
     rows = [
         calculation("a", f"{HOSTILE}{i}", {"B": 1}, reduced_key=HOSTILE, cell_key=HOSTILE, xc_functional=HOSTILE,

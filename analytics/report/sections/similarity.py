@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from analytics.report.ask import KEY_WORDS, Asker
 from analytics.report.formats import counted
 from analytics.report.section import Caption, Section, Sources, cut
+from lake.errors import InputError
 
 if TYPE_CHECKING:
     from analytics.report.view import Shown
@@ -36,14 +37,15 @@ def section(asker: Asker, sources: Sources) -> Section:
         ))
     of_grid = [row for row in counts if row["grid_id"] == grid_id]
     candidates = _candidates(asker, grid_id)
-    shown = _shown(asker, sources, grid_id, [row["material_key"] for row in candidates[:MOST_MATERIALS]])
+    shown, obstacle = _shown(asker, sources, grid_id, [row["material_key"] for row in candidates[:MOST_MATERIALS]])
     others, more = cut(asker.secrets.blotted(candidates[len(shown):]), MOST_OTHERS)
     agreement = asker.rows("dos_agreement", grid=grid_id)
     clusterings = [row for row in asker.rows("clusterings") if row["grid_id"] == grid_id]
     of_all = counted(sum(row["n_calculations"] for row in of_grid), "calculation")
     on_grid = f"grid {grid_id}"
     return Section("similarity", TITLE, LEAD, {
-        "grid_id": grid_id, "materials": shown, "others": others, "more": bool(more), "names": sources.names,
+        "grid_id": grid_id, "materials": shown, "obstacle": obstacle, "others": others,
+        "more": bool(more), "names": sources.names,
         "reasons": _reasons(of_grid, sources), "agreement": agreement, "clusterings": clusterings,
         "listed": any(row["threshold"] is not None for row in agreement),
         "reasons_caption": Caption(
@@ -86,18 +88,21 @@ def _candidates(asker: Asker, grid_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def _shown(asker: Asker, sources: Sources, grid_id: str, keys: list[str]) -> list[Shown]:
-    """The materials that are drawn: the first one, and more as long as the page stays small."""
+def _shown(asker: Asker, sources: Sources, grid_id: str, keys: list[str]) -> tuple[list[Shown], str | None]:
+    """The materials that are drawn (the first one, and more as long as the page stays small), or why there are none."""
     if not keys:
-        return []
+        return [], "No material has two comparable densities of states, so there is no matrix to show."
     from analytics.report.compared import convergence_at, pairs_of
     from analytics.report.material import material_of
     from analytics.report.view import Origin, shown_material
     from analytics.similarity.reading import dos_grid
 
-    grid = dos_grid(asker.connection, grid_id)
+    try:
+        grid = dos_grid(asker.connection, grid_id)
+    except InputError as error:
+        return [], str(error)
     if grid is None:
-        return []
+        return [], f"The lake does not say what the grid {grid_id} is; make its fingerprints again: matlake fingerprint."
     origin = Origin(asker.made_from("fingerprints", "calculations", "dos"), grid_id, asker.secrets)
     found: list[Shown] = []
     weight = 0
@@ -110,7 +115,7 @@ def _shown(asker: Asker, sources: Sources, grid_id: str, keys: list[str]) -> lis
         if found and weight > MOST_BYTES:
             break
         found.append(shown)
-    return found
+    return found, None
 
 
 def _reasons(counts: list[dict[str, Any]], sources: Sources) -> list[tuple[str, list[tuple[str, int]]]]:
