@@ -17,7 +17,7 @@ with keyed as (
         if($key_kind = 'cell_key', calculations.cell_key, calculations.reduced_key) as material_key,
         calculations.source,
         lower(calculations.xc_functional) as functional,
-        fingerprints.counts is not null as comparable
+        fingerprints.reason is null as comparable
     from fingerprints
     inner join calculations on fingerprints.calculation_id = calculations.calculation_id
     where fingerprints.grid_id = $grid

@@ -25,7 +25,7 @@ with represented as (
         on
             fingerprints.grid_id = similarity_groups.grid_id
             and fingerprints.calculation_id = similarity_groups.calculation_id
-    where fingerprints.grid_id = $grid and fingerprints.counts is not null
+    where fingerprints.grid_id = $grid and fingerprints.reason is null
 ),
 
 keyed as (
