@@ -1,4 +1,4 @@
-"""`make demo`: the main job on the shipped records, from saved replies to a report, in about a minute."""
+"""`make demo`: the main job on the shipped records, from saved replies to a report, in about half a minute."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(samples: Path, folder: Path) -> Path:
-    """Ingest, compare, report.
+    """Ingest, compare, find what is alike, carve subsets, report.
 
     Args:
         samples: saved replies, in a folder per source.
@@ -46,6 +46,7 @@ def run(samples: Path, folder: Path) -> Path:
         IncompleteError: a saved reply cannot be read.
     """
     from analytics.report import write_report
+    from flows.demo_similarity import run_similarity
     from flows.demo_summary import show_comparison
     from flows.terminal import ingest_with_progress, out
     from lake.store.lake import Lake
@@ -61,7 +62,8 @@ def run(samples: Path, folder: Path) -> Path:
         ingest_with_progress(lake, name, {}, [str(samples / name)], None, None)
     out.print("\n[bold]2  Compare[/bold] what they have in common")
     show_comparison(lake)
-    out.print("[bold]3  Report[/bold]")
+    run_similarity(lake, first=3)
+    out.print("[bold]7  Report[/bold]")
     report = write_report(lake, folder / "report.html")
     out.print(f"{report}  ({report.stat().st_size / 1000:,.0f} kB)", soft_wrap=True, markup=False)
     show_next(lake, folder, report)
@@ -115,6 +117,9 @@ def show_next(lake: object, folder: Path, report: Path) -> None:
         f"  {matlake} sql overlap",
         f"  {matlake} sql energy_offsets --param by=element",
         f"  {matlake} sql \"select source, count(*) from calculations where band_gap_ev > 3 group by source\"",  # noqa: S608
+        f"  {matlake} similar --within BN_194",
+        f"  {matlake} convergence BN_194 --output {folder / 'BN_194.html'}",
+        f"  {matlake} curate pbe-energies --show",
         f"  {matlake} cite",
         "",
     )
