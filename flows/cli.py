@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import cluster, convergence, curate, fingerprint
+from flows.commands import cluster, convergence, curate, fingerprint, similar
 from flows.options import Root, open_lake
 
 app = typer.Typer(
@@ -150,6 +150,7 @@ app.command("cluster")(cluster.command)
 app.command("convergence")(convergence.command)
 app.command("curate")(curate.command)
 app.command("fingerprint")(fingerprint.command)
+app.command("similar")(similar.command)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -83,7 +83,7 @@ def _blocks(lake: Lake, ids: pa.Array, version: int) -> Iterator[pa.Table]:
         table = open_table(lake.root, "dos", None if version < 0 else version)
         connection.execute(f'create view "dos" as {select_table("dos", table)}')
         connection.register("wanted", pa.table({"calculation_id": ids, "row": np.arange(len(ids))}))
-        reader: Any = connection.execute(
+        reader: Any = connection.sql(
             f"select row, {', '.join(DOS_COLUMNS)} from dos join wanted using (calculation_id)"  # noqa: S608
         ).to_arrow_reader(BATCH_ROWS)
         held: list[pa.RecordBatch] = []
