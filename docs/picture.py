@@ -1,4 +1,4 @@
-"""Take the picture of the report that the README shows: `python docs/picture.py REPORT.html`."""
+"""Take the pictures of the report that the README shows: `python docs/picture.py REPORT.html`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from pathlib import Path
 
 WIDTH, MARGIN = 1200, 18
 LAST_SHOWN = "#overlap figure"
+MATRIX = "#similarity figure"
 LARGEST_BYTES = 400_000
 
 
 def main() -> int:
-    """Photograph the top of a report at desktop width; needs Debian's chromium."""
+    """Photograph the top of a report and its first matrix at desktop width; needs Debian's chromium."""
     from playwright.sync_api import sync_playwright
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("report", type=Path, nargs="?", default=Path("build/demo-lake/report.html"))
-    parser.add_argument("--output", type=Path, default=Path(__file__).with_name("report.png"))
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="where the pictures go")
     given = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
@@ -33,17 +34,18 @@ def main() -> int:
         )
         page = browser.new_page(viewport={"width": WIDTH, "height": 900}, color_scheme="light")
         page.goto(given.report.absolute().as_uri())
-        shown = page.locator(LAST_SHOWN).first.bounding_box()
-        height = MARGIN + (shown["y"] + shown["height"] if shown else 1500)
-        page.screenshot(
-            path=given.output, full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height}
-        )
+        top = page.locator(LAST_SHOWN).first.bounding_box()
+        height = MARGIN + (top["y"] + top["height"] if top else 1500)
+        pictures = [given.folder / "report.png", given.folder / "similarity.png"]
+        page.screenshot(path=pictures[0], full_page=True, clip={"x": 0, "y": 0, "width": WIDTH, "height": height})
+        page.locator(MATRIX).first.screenshot(path=pictures[1])
         browser.close()
-    size = given.output.stat().st_size
-    print(f"{given.output}  ({size / 1000:.0f} kB)")
-    if size > LARGEST_BYTES:
-        print(f"That is more than {LARGEST_BYTES / 1000:.0f} kB: let LAST_SHOWN be an earlier part.", file=sys.stderr)
-    return int(size > LARGEST_BYTES)
+    for path in pictures:
+        print(f"{path}  ({path.stat().st_size / 1000:.0f} kB)")
+    if any(path.stat().st_size > LARGEST_BYTES for path in pictures):
+        print(f"That is more than {LARGEST_BYTES / 1000:.0f} kB: show less of the page.", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
