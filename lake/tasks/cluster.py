@@ -21,6 +21,9 @@ LOCAL_CONFIG = {
     "distributed.scheduler.work-stealing": False,
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.limit": "60s",
+    # No pages: Dask's server for them listens all the same, on this machine alone, and has nothing to show.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     # Nothing is held in Dask's memory: pausing at 80 % would only stall a task that is within its limit.
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.target": False,
@@ -47,7 +50,8 @@ def local_scheduler(settings: Settings) -> Iterator[tuple[str, int]]:
     ):
         try:
             cluster = start(
-                n_workers=n_processes, threads_per_worker=1, processes=True, host=OWN_ADDRESS, dashboard_address=None,
+                n_workers=n_processes, threads_per_worker=1, processes=True, host=OWN_ADDRESS,
+                dashboard_address=f"{OWN_ADDRESS}:0", scheduler_kwargs={"dashboard": False},
                 memory_limit=int(settings.dask_worker_memory_gb * 1e9), local_directory=folder,
                 silence_logs=logging.CRITICAL, worker_dashboard_address=None,
             )

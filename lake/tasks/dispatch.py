@@ -22,7 +22,7 @@ from lake.settings import Settings
 from lake.tasks.task import Outcome, Task, perform
 
 TICK_SECONDS = 0.5
-"""How often the list of workers is asked for while nothing ends."""
+"""How often the list of workers is asked for, and the longest wait for a task in between."""
 ANSWER_SECONDS = 15
 """Longest wait for the scheduler's answer."""
 GONE_SECONDS = 20
@@ -62,7 +62,8 @@ class Dispatcher:
         running: dict[str, Running] = {}
         ended: queue.Queue[str] = queue.Queue()
         threads = self._first_workers()
-        heard, seen, done = time.monotonic(), time.monotonic(), 0
+        heard = seen = looked = time.monotonic()
+        done = 0
         try:
             while True:
                 self._hand_out(waiting, again, running, threads, ended)
@@ -71,22 +72,25 @@ class Dispatcher:
                 key = self._next(ended)
                 if key in running:
                     one = running.pop(key)
-                    result = self._result(one)
-                    if result is None:
+                    outcome = self._result(one)
+                    if outcome is None:
                         again.append(self._blame(one))
                     else:
-                        heard, done = time.monotonic(), done + 1
+                        done += 1
                         if progress:
                             progress(done)
-                        yield one.task, result.result
-                        heard = seen = time.monotonic()
-                        continue
+                        yield one.task, outcome.result
+                        # What the caller did meanwhile is no wait.
+                        heard = time.monotonic()
+                if time.monotonic() - looked < TICK_SECONDS:
+                    continue
                 threads = self._threads()
+                looked = time.monotonic()
                 for key in [k for k, one in running.items() if one.worker not in threads]:
                     again.append(self._blame(running.pop(key)))
-                seen = time.monotonic() if threads else seen
-                self._check_workers(again, time.monotonic() - seen)
-                self._check_time(running, again, time.monotonic() - heard)
+                seen = looked if threads else max(seen, heard)
+                self._check_workers(again, looked - seen)
+                self._check_time(running, again, looked - heard)
         finally:
             with suppress(Exception):
                 self._client.cancel([one.future for one in running.values()], force=True)
