@@ -14,10 +14,12 @@ no version of the table, present or past, can hold it, as the names of files hol
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from socket import gethostname
 from threading import Event, Thread
 from typing import Any
 from urllib.parse import quote
@@ -84,14 +86,10 @@ class RunFolder:
 
     def live_drivers(self, root: Root, but: str = "", within_seconds: float = STALE_SECONDS) -> bool:
         """Whether a driver has said within that time that it works on the run."""
-        now = datetime.now(UTC)
-        for name in root.names(*self.parts):
-            if name.startswith("driver-") and name != f"driver-{but}.json":
-                seen = self.read(root, name) or {}
-                with suppress(KeyError, ValueError):
-                    if (now - datetime.fromisoformat(seen["seen"])).total_seconds() < within_seconds:
-                        return True
-        return False
+        return any(
+            _is_alive(self.read(root, name), within_seconds) for name in root.names(*self.parts)
+            if name.startswith("driver-") and name != f"driver-{but}.json"
+        )
 
     def remove(self, root: Root, but: str = "", within_seconds: float = STALE_SECONDS) -> bool:
         """Remove the folder and what its drivers wrote and nobody has ever seen, unless one lives.
@@ -123,6 +121,19 @@ class RunFolder:
         root.delete_folder(*self.parts)
         root.delete(*RUNS, f"{self.digest}.json")
         return True
+
+
+def _is_alive(driver: Any, within_seconds: float) -> bool:
+    """Whether a driver that has last said this may be at work."""
+    try:
+        silent = (datetime.now(UTC) - datetime.fromisoformat(driver["seen"])).total_seconds()
+        if within_seconds <= STALE_SECONDS and driver["host"] == gethostname():
+            os.kill(driver["pid"], 0)
+    except (KeyError, TypeError, ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        pass  # somebody else's process, which is one all the same
+    return silent < within_seconds
 
 
 def all_there(root: Root, table: str, parts: Iterable[Part]) -> bool:
@@ -164,7 +175,8 @@ class Heartbeat:
 
     def _beat(self) -> None:
         now = datetime.now(UTC).isoformat()
-        self._folder.write(self._root, f"driver-{self._token}.json", {"seen": now})
+        driver = {"seen": now, "host": gethostname(), "pid": os.getpid()}
+        self._folder.write(self._root, f"driver-{self._token}.json", driver)
 
     def _run(self) -> None:
         while not self._end.wait(BEAT_SECONDS):
