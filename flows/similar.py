@@ -15,12 +15,13 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from flows.ingest import SECONDS_BETWEEN_LINES, run_logger
-from lake.errors import TableError, WorkerError
+from lake.errors import TableError
 
 if TYPE_CHECKING:
     from analytics.similarity.run import State
 
-WORTH_ANOTHER_TRY = (TableError, WorkerError, OSError)
+# No WorkerError: tasks were given other workers already, and what took all of them down would do so again.
+WORTH_ANOTHER_TRY = (TableError, OSError)
 
 
 @flow(name="similar", flow_run_name="similar {grid} from {threshold}", validate_parameters=True)
@@ -57,7 +58,7 @@ def similar(
 
 
 def worth_another_try(_task: object, _run: object, state: Any) -> bool:
-    """Whether a failed try may go better: commits, workers and servers may, settings will not."""
+    """Whether a failed try may go better: commits and servers may, settings will not."""
     return isinstance(state.result(raise_on_failure=False), WORTH_ANOTHER_TRY)
 
 

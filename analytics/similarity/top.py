@@ -1,7 +1,9 @@
-"""The calculations most similar to a given one."""
+"""The calculations most similar to a given one: exact, in one pass over the fingerprints of a lake."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from lake.errors import InputError, SettingsError
+from lake.errors import InputError, SettingsError, TableError
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,82 +20,145 @@ if TYPE_CHECKING:
     from lake.store.lake import Lake
 
 LARGEST_SHIFT_EV = 0.1
-SCHEMA = pa.schema([
-    ("rank", pa.int32()), ("calculation_id", pa.string()), ("similarity", pa.float64()),
-    ("aligned_similarity", pa.float64()), ("aligned_shift_ev", pa.float64()), ("material", pa.string()),
-    ("xc_functional", pa.string()), ("source", pa.string()),
-])
+ROWS_AT_ONCE = 65_536
+SETTINGS = (
+    "source", "cell_key", "reduced_key", "xc_functional", "hubbard_u_ev", "code", "basis_set", "cutoff_ev",
+    "n_basis_functions", "k_grid", "n_k_points", "settings_tier", "spin_polarized", "band_gap_ev",
+)
+"""Columns of `calculations` that stand beside a similar calculation."""
 Floats = NDArray[np.float64]
 
 
-def most_similar(
-    lake: Lake, calculation_id: str, grid_id: str, k: int = 10, *, aligned: bool | None = None
-) -> pa.Table:
+@dataclass(frozen=True)
+class _Rows:
+    """Some fingerprints: ids, counts (n, n_counts), first covered interval and the one after the last (n,)."""
+
+    ids: pa.Array
+    counts: NDArray[Any]
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+
+
+def top(lake: Lake, calculation_id: str, grid_id: str, k: int = 10, *, aligned: bool = True) -> pa.Table:
     """The k calculations whose fingerprints are most similar to one's own.
+
+    All fingerprints are read once, a few thousand at a time, as there is nothing to win from an index for one query.
 
     Args:
         lake: the lake.
         calculation_id: the calculation.
         grid_id: id or name of the grid.
         k: how many.
-        aligned: also the best coefficient within shifts of ±0.1 eV; default: where the grid is one of densities of
-            states.
+        aligned: also the best coefficient within shifts of ±0.1 eV, where the grid is one of densities of states.
 
     Returns:
         rank, calculation_id, similarity (Tanimoto coefficient), aligned_similarity and aligned_shift_ev (eV, of the
-        other against the given one; null without densities), material (reduced_key), xc_functional, source; the most
-        similar first, by id where coefficients are equal.
+        other against the given one; null where there are no densities of states to shift, or where it was not asked
+        for), and the columns ``SETTINGS`` of `calculations` (null where it holds no such row; the functional is that
+        of the density of states where it is known); the most similar first, by id where coefficients are equal.
 
     Raises:
-        SettingsError: k below 1, or ``aligned`` for a grid of another kind.
-        InputError: the lake has no such calculation (the message names close ones), or no fingerprint of it.
+        SettingsError: k below 1.
+        InputError: there is no such grid; the lake has no such calculation (the message names close ones), or no
+            fingerprint of it (the message says why).
     """
     from analytics.fingerprints.kinds import find
-    from analytics.fingerprints.read import load
-    from analytics.similarity.tanimoto import against
+    from analytics.similarity.reading import few_tables
+    from analytics.similarity.why_not import why_not
 
     if k < 1:
         raise SettingsError(f"-k {k}: at least 1 is needed.")
     grid = find(grid_id, lake)
-    if aligned and grid.kind != "dos":
-        raise SettingsError(f"--aligned: the grid {grid.grid_id} describes a {grid.kind}, which cannot be shifted.")
-    everything = load(lake, grid.grid_id)
-    place = pc.index(everything.id_array, calculation_id).as_py()
-    if place < 0:
-        raise InputError(_why_not(lake, calculation_id, grid))
-    window = int(everything.starts[place]), int(everything.stops[place])
-    values = against(everything.counts[place], everything.counts, window, starts=everything.starts,
-                     stops=everything.stops)
-    values[place] = -1.0
-    # Rows are ordered by id: a stable sort keeps that order among equal ones.
-    best = _largest(values, min(k, len(values) - 1))
-    ids: list[str] = everything.id_array.take(pa.array(best)).to_pylist()
-    plain = values[best]
-    if grid.kind == "dos" and aligned is not False:
-        shifted = _aligned(lake, grid, calculation_id, ids)
-    else:
-        shifted = np.full((2, len(ids)), np.nan)
-    return _described(lake, ids, plain, *shifted)
+    _check_definition(lake, grid)
+    with few_tables(lake) as connection:
+        one = _one(connection, grid, calculation_id)
+        if one is None:
+            raise InputError(why_not(connection, calculation_id, grid))
+        ids, values = _largest(_others(connection, grid, calculation_id), one, k)
+        best, shifts_ev = np.full((2, len(ids)), np.nan)
+        if aligned and grid.kind == "dos" and len(ids):
+            best, shifts_ev = _aligned(connection, grid, calculation_id, ids)
+        return _described(connection, grid, ids, values, best, shifts_ev)
 
 
-def _largest(values: Floats, k: int) -> NDArray[np.int64]:
-    """Places of the k largest values, the first ones where they are equal."""
-    if k < 1:
-        return np.zeros(0, np.int64)
-    least = np.partition(values, len(values) - k)[len(values) - k]
-    chosen = np.flatnonzero(values >= least)
-    return chosen[np.argsort(-values[chosen], kind="stable")][:k]
+def _check_definition(lake: Lake, grid: Grid) -> None:
+    from analytics.fingerprints.kinds import declared
+
+    if declared(lake).get(grid.grid_id, grid.parameters()) != grid.parameters():
+        raise InputError(
+            f"The fingerprints of {grid.grid_id} were made by another definition than this matlake's: make them "
+            f"again: matlake fingerprint --grid {grid.grid_id}."
+        )
 
 
-def _aligned(lake: Lake, grid: Grid, calculation_id: str, ids: list[str]) -> Floats:
+def _one(connection: duckdb.DuckDBPyConnection, grid: Grid, calculation_id: str) -> _Rows | None:
+    """The fingerprint of a calculation; None where there is none."""
+    # Asked together with the id, whether there are counts would have those of all rows read.
+    for rows in _batches(connection, grid, "calculation_id = $id", calculation_id):
+        return rows
+    return None
+
+
+def _others(connection: duckdb.DuckDBPyConnection, grid: Grid, calculation_id: str) -> Iterator[_Rows]:
+    return _batches(connection, grid, "calculation_id <> $id and counts is not null", calculation_id)
+
+
+def _batches(
+    connection: duckdb.DuckDBPyConnection, grid: Grid, condition: str, calculation_id: str
+) -> Iterator[_Rows]:
+    reader = connection.sql(
+        "select calculation_id, counts, coalesce(start_interval, 0) as start, "  # noqa: S608
+        f"coalesce(stop_interval, $n) as stop from fingerprints where grid_id = $grid and {condition}",
+        params={"grid": grid.grid_id, "id": calculation_id, "n": grid.n_counts},
+    ).to_arrow_reader(ROWS_AT_ONCE)
+    for batch in reader:
+        comparable = batch.filter(pc.is_valid(batch.column("counts")))
+        if comparable.num_rows:
+            yield _rows(comparable, grid)
+
+
+def _rows(batch: pa.RecordBatch, grid: Grid) -> _Rows:
+    lists = batch.column("counts")
+    if not pc.all(pc.equal(lists.value_lengths(), grid.n_counts)).as_py():
+        raise TableError(
+            f"Table fingerprints: a row of {grid.grid_id} has not {grid.n_counts} counts; make them again: "
+            f"matlake fingerprint --grid {grid.grid_id}."
+        )
+    flat = lists.flatten().to_numpy(zero_copy_only=False)
+    starts, stops = (batch.column(name).to_numpy().astype(np.int64) for name in ("start", "stop"))
+    return _Rows(batch.column("calculation_id"), flat.astype(grid.dtype).reshape(-1, grid.n_counts), starts, stops)
+
+
+def _largest(others: Iterator[_Rows], one: _Rows, k: int) -> tuple[list[str], Floats]:
+    """Ids and coefficients of the k most similar rows, the smaller id first where coefficients are equal."""
+    from analytics.similarity.tanimoto import against
+
+    window = int(one.starts[0]), int(one.stops[0])
+    ids, values = pa.array([], pa.string()), np.zeros(0)
+    for rows in others:
+        found = against(one.counts[0], rows.counts, window, starts=rows.starts, stops=rows.stops)
+        # What the k-th best so far exceeds cannot be among the answer any more.
+        least = values[-1] if len(values) == k else -1.0
+        if len(found) > k:
+            least = max(least, float(np.partition(found, len(found) - k)[len(found) - k]))
+        chosen = np.flatnonzero(found >= least)
+        joined = pa.table({
+            "id": pa.concat_arrays([ids, rows.ids.take(pa.array(chosen))]),
+            "value": np.concatenate([values, found[chosen]]),
+        }).sort_by([("value", "descending"), ("id", "ascending")]).slice(0, k).combine_chunks()
+        ids, values = joined["id"].combine_chunks(), joined["value"].to_numpy()
+    listed: list[str] = ids.to_pylist()
+    return listed, values
+
+
+def _aligned(connection: duckdb.DuckDBPyConnection, grid: Grid, calculation_id: str, ids: list[str]) -> Floats:
     """Aligned coefficients and shifts (2, k); NaN where the lake has no density of states any more."""
     from analytics.fingerprints.grid import DosGrid
     from analytics.similarity.aligned import aligned_pairs
-    from analytics.similarity.reading import few_tables, profiles_of
+    from analytics.similarity.reading import profiles_of
 
     assert isinstance(grid, DosGrid)
-    with few_tables(lake) as connection:
-        profiles = profiles_of(connection, [calculation_id, *ids])
+    profiles = profiles_of(connection, [calculation_id, *ids])
     found = np.full((2, len(ids)), np.nan)
     there = np.flatnonzero(profiles.lengths[1:] > 0)
     if profiles.lengths[0] > 0 and len(there):
@@ -101,77 +166,21 @@ def _aligned(lake: Lake, grid: Grid, calculation_id: str, ids: list[str]) -> Flo
     return found
 
 
-def _described(lake: Lake, ids: list[str], plain: Floats, best: Floats, shifts_ev: Floats) -> pa.Table:
-    from analytics.similarity.reading import few_tables
+def _described(
+    connection: duckdb.DuckDBPyConnection, grid: Grid, ids: list[str], values: Floats, best: Floats, shifts_ev: Floats
+) -> pa.Table:
+    from analytics.similarity.reading import rows_of
+    from lake.tables import TABLES
 
-    n = len(ids)
-    wanted = pa.table({
-        "rank": pa.array(range(1, n + 1), pa.int32()), "calculation_id": pa.array(ids, pa.string()),
-        "similarity": plain, "aligned_similarity": pa.array(best, mask=np.isnan(best)),
+    settings = rows_of(connection, "calculations", ("calculation_id", *SETTINGS), ids)
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {
+        "rank": pa.array(range(1, len(ids) + 1), pa.int32()), "calculation_id": pa.array(ids, pa.string()),
+        "similarity": pa.array(values), "aligned_similarity": pa.array(best, mask=np.isnan(best)),
         "aligned_shift_ev": pa.array(shifts_ev, mask=np.isnan(shifts_ev)),
-    })
-    with few_tables(lake) as connection:
-        connection.register("wanted", wanted)
-        found = connection.sql(
-            "select wanted.*, reduced_key as material, xc_functional, split_part(calculation_id, '/', 1) as source "
-            "from wanted left join calculations using (calculation_id) order by rank"
-        ).to_arrow_table()
-    return found.select(SCHEMA.names).cast(SCHEMA)
-
-
-def _why_not(lake: Lake, calculation_id: str, grid: Grid) -> str:
-    """Why there is no fingerprint of a calculation, and what to do."""
-    from analytics.similarity.reading import few_tables
-
-    asked: dict[str, Any] = {"id": calculation_id}
-    with few_tables(lake) as connection:
-        made = connection.execute(
-            "select reason, message from fingerprints where grid_id = $grid and calculation_id = $id",
-            asked | {"grid": grid.grid_id},
-        ).fetchone()
-        if made is not None:
-            return f"{calculation_id} has no fingerprint on {grid.grid_id}: {made[0]}: {made[1]}"
-        tables = ("calculations", "dos")
-        known = {t: _holds(connection, t, asked) for t in tables}
-        if not any(known.values()):
-            return _unknown(connection, calculation_id)
-    if grid.kind == "dos" and not known["dos"]:
-        return (
-            f"{calculation_id} has no density of states in the lake, so none can be compared. Ingest it, or compare by "
-            "what there is: --grid composition or --grid structure."
-        )
-    return (
-        f"{calculation_id} has no fingerprint on {grid.grid_id} so far: run matlake fingerprint --grid {grid.grid_id}."
-    )
-
-
-def _holds(connection: duckdb.DuckDBPyConnection, table: str, asked: dict[str, Any]) -> bool:
-    found = connection.execute(f"select 1 from {table} where calculation_id = $id limit 1", asked)  # noqa: S608
-    return found.fetchone() is not None
-
-
-def _unknown(connection: duckdb.DuckDBPyConnection, calculation_id: str) -> str:
-    close = connection.execute(
-        "select calculation_id from calculations order by jaro_winkler_similarity(lower(calculation_id), lower($id)) "
-        "desc, calculation_id limit 5", {"id": calculation_id},
-    ).fetchall()
-    if not close:
-        return f"There is no calculation {calculation_id!r:.80}: the lake holds none. Fill it: matlake ingest."
-    return (
-        f"There is no calculation {calculation_id!r:.80}. Close ones: {', '.join(row[0] for row in close)}. An id is "
-        "the database, a slash and the id there, such as mp/mp-149."
-    )
-
-
-def without_fingerprint(lake: Lake, grid: Grid) -> int:
-    """How many calculations came into the lake after the fingerprints of a grid were made."""
-    from analytics.similarity.reading import few_tables
-
-    table = "dos" if grid.kind == "dos" else "calculations"
-    with few_tables(lake) as connection:
-        found = connection.execute(
-            f"select count(*) from {table} anti join (select calculation_id from fingerprints where "  # noqa: S608
-            "grid_id = $grid) using (calculation_id)", {"grid": grid.grid_id},
-        ).fetchone()
-    assert found is not None
-    return int(found[0])
+    }
+    columns |= {name: settings[name].cast(TABLES["calculations"].schema.field(name).type) for name in SETTINGS}
+    columns["source"] = pa.array([name.split("/", 1)[0] for name in ids], pa.string())
+    if grid.kind == "dos":
+        of_dos = rows_of(connection, "dos", ("calculation_id", "xc_functional"), ids)["xc_functional"]
+        columns["xc_functional"] = pc.coalesce(of_dos.cast(pa.string()), columns["xc_functional"])
+    return pa.table(columns)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def command(
     ctx: typer.Context,
     to: Annotated[str | None, typer.Option("--to", help="A calculation: list the ones most similar to it.")] = None,
-    k: Annotated[int, typer.Option("-k", help="With --to: how many.")] = 10,
+    k: Annotated[int | None, typer.Option("-k", help="With --to: how many; default 10.")] = None,
     threshold: Annotated[
         float | None, typer.Option("--threshold", "-t", help="List all pairs from this similarity on in the table "
-                                   "similarities; equal ones are written out by the view similar_calculations.")
+                                   "similarities; matlake sql similar_pairs shows them.")
     ] = None,
     within: Annotated[
         str | None, typer.Option("--within", help="A material (cell_key or reduced_key): compare all of its "
@@ -56,49 +56,72 @@ def command(
 ) -> None:
     """Find similar calculations: to one (--to), all pairs (--threshold), or within a material (--within)."""
     from analytics.fingerprints import kinds
-    from flows import similar_tables
+    from flows.similar_tables import show_all_pairs, show_top
     from flows.terminal import check_format
+    from flows.within_tables import show_within
+    from lake.errors import SettingsError
 
-    chosen: dict[str, Any] = {
+    of_threshold: dict[str, Any] = {
         "--most-pairs": most_pairs, "--fold-above": fold_above, "--fold-similarity": fold_similarity,
         "--no-fold": no_fold or None, "--workers": workers, "--where": where,
     }
-    _check_mode(to, threshold, within, [name for name, value in chosen.items() if value is not None])
+    mode = _mode({"--to": to, "--threshold": threshold, "--within": within})
+    _check_only(mode, "--threshold", of_threshold)
+    _check_only(mode, "--to", {"-k": k})
+    if no_fold and (fold_above is not None or fold_similarity is not None):
+        raise SettingsError("--no-fold and how to fold were given together: leave one of them out.")
     check_format(format_, output)
     lake = open_lake(ctx, root)
     found = kinds.find(grid, lake)
+    if aligned and found.kind != "dos":
+        raise SettingsError(
+            f"--aligned: the grid {found.grid_id} describes a {found.kind}, and only densities of states can be "
+            "shifted against each other. Leave it out."
+        )
     _hint(lake, found)
+    shifted = found.kind == "dos" and aligned is not False
     if to is not None:
-        similar_tables.show_most_similar(lake, to, found, k, aligned, format_, output)
+        show_top(lake, to, found, 10 if k is None else k, shifted, format_, output)
     elif within is not None:
-        similar_tables.show_within(lake, within, found, aligned is not False, format_, output)
-    else:
-        assert threshold is not None
-        similar_tables.show_all_pairs(_with_workers(lake, workers), found, threshold, format_, output, {
-            "aligned": bool(aligned), "where": where or _where(workers),
-            **({"fold_above": None} if no_fold else {"fold_above": fold_above} if fold_above else {}),
-            **({"fold_similarity": fold_similarity} if fold_similarity is not None else {}),
-            **({"most_pairs": most_pairs} if most_pairs else {}),
-        })
+        show_within(lake, within, found, shifted, format_, output)
+    elif threshold is not None:
+        options: dict[str, Any] = {"aligned": bool(aligned), "where": where or _where(workers)}
+        options |= {name: value for name, value in (
+            ("fold_above", fold_above), ("fold_similarity", fold_similarity), ("most_pairs", most_pairs),
+        ) if value is not None}
+        if no_fold:
+            options["fold_above"] = None
+        show_all_pairs(_with_workers(lake, workers), found, threshold, format_, output, options)
 
 
-def _check_mode(to: str | None, threshold: float | None, within: str | None, of_threshold: list[str]) -> None:
-    """Refuse no mode, several, and options of another one.
+def _mode(modes: dict[str, Any]) -> str:
+    """The one that was given.
 
     Raises:
-        SettingsError: with what to give.
+        SettingsError: none was, or several.
     """
     from lake.errors import SettingsError
 
-    modes = [name for name, value in (("--to", to), ("--threshold", threshold), ("--within", within)) if
-             value is not None]
-    if len(modes) != 1:
-        given = f"not {' and '.join(modes)} together" if modes else "none was given"
+    given = [name for name, value in modes.items() if value is not None]
+    if len(given) != 1:
+        said = f"not {' and '.join(given)} together" if given else "none was given"
         raise SettingsError(
-            f"One of --to CALCULATION_ID, --threshold SIMILARITY and --within KEY is needed; {given}."
+            f"One of --to CALCULATION_ID, --threshold SIMILARITY and --within KEY is needed; {said}."
         )
-    if of_threshold and modes != ["--threshold"]:
-        raise SettingsError(f"{', '.join(of_threshold)}: only with --threshold, not with {modes[0]}.")
+    return given[0]
+
+
+def _check_only(mode: str, of_mode: str, options: dict[str, Any]) -> None:
+    """Refuse options of another mode.
+
+    Raises:
+        SettingsError: with those that were given.
+    """
+    from lake.errors import SettingsError
+
+    given = [name for name, value in options.items() if value is not None]
+    if given and mode != of_mode:
+        raise SettingsError(f"{', '.join(given)}: only with {of_mode}, not with {mode}.")
 
 
 def _with_workers(lake: Lake, workers: int | None) -> Lake:
@@ -116,13 +139,13 @@ def _where(workers: int | None) -> str | None:
 
 def _hint(lake: Lake, grid: Grid) -> None:
     """Say on stderr where the lake has grown since fingerprints were made."""
-    from analytics.similarity.top import without_fingerprint
+    from analytics.similarity.why_not import not_fingerprinted
     from flows.terminal import err
 
-    missing = without_fingerprint(lake, grid)
-    if missing and "fingerprints" in lake.versions():
+    missing = not_fingerprinted(lake, grid)
+    if missing:
         what = "densities of states" if grid.kind == "dos" else "calculations"
         err.print(
-            f"{missing:,} {what} came after the fingerprints on {grid.grid_id}: matlake fingerprint --grid "
-            f"{grid.grid_id} takes them in.", soft_wrap=True, markup=False,
+            f"{missing:,} {what} of the lake have no fingerprint on {grid.grid_id} so far and are left out: matlake "
+            f"fingerprint --grid {grid.grid_id} makes them.", soft_wrap=True, markup=False,
         )

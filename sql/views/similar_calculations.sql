@@ -1,16 +1,18 @@
--- Pairs of similar calculations, those included that an equal one stands for in `similarities`.
+-- Pairs of similar calculations, those written out for which an equal one stands in `similarities`: each pair once.
 --
 -- What is listed there are pairs of representatives. A calculation whose fingerprint equals its representative's
--- has the very pairs of it, so that writing them out loses and adds nothing. Calculations that were folded into a
--- nearly equal one of the same material (group_kind near) appear with that one, and with what equals it, alone.
+-- has the very pairs of it, so that writing them out loses and adds nothing. A calculation that was folded into a
+-- nearly equal one of the same material (group_kind near) is another matter: it appears with that one and with
+-- what equals that one, of which the similarity is known, and with nothing else. `matlake similar --no-fold` lists
+-- its pairs as well, `matlake similar --within KEY` those within its material.
 --
 -- grid_id            : the grid of both fingerprints
 -- left_id, right_id  : the two calculations, in alphabetical order
 -- similarity         : Tanimoto coefficient of their fingerprints
--- aligned_similarity : the best one over small shifts of the energies; null = not asked for, or not a pair of
---                      representatives
--- aligned_shift_ev   : the shift of right against left that gives it (eV)
--- basis              : pair (as listed), identical (by an equal representative) or near (folded)
+-- aligned_similarity : the best one over small shifts of the energies; null = not asked for, or known of the
+--                      representatives alone: densities with equal fingerprints may differ once they are shifted
+-- aligned_shift_ev   : the shift of right against left that gives it (eV); 0 where the fingerprints are equal
+-- pair_kind          : listed, identical (one of them is as an equal one, or they equal each other) or near
 with equal as (
     select
         grid_id,
@@ -40,11 +42,10 @@ listed as (
         pairs.grid_id,
         coalesce(one.calculation_id, pairs.left_id) as one_id,
         coalesce(other.calculation_id, pairs.right_id) as other_id,
-        pairs.left_id,
-        pairs.right_id,
         pairs.similarity,
         pairs.aligned_similarity,
-        pairs.aligned_shift_ev
+        pairs.aligned_shift_ev,
+        one_id = pairs.left_id and other_id = pairs.right_id as as_listed
     from similarities as pairs
     left join members as one on pairs.grid_id = one.grid_id and pairs.left_id = one.representative_id
     left join members as other on pairs.grid_id = other.grid_id and pairs.right_id = other.representative_id
@@ -56,25 +57,27 @@ everything as (
         one_id,
         other_id,
         similarity,
-        case when one_id = left_id and other_id = right_id then aligned_similarity end as aligned_similarity,
-        case when one_id = left_id and other_id = right_id then aligned_shift_ev end as aligned_shift_ev,
-        case when one_id = left_id and other_id = right_id then 'pair' else 'identical' end as basis
+        case when as_listed then aligned_similarity end as aligned_similarity,
+        case when as_listed then aligned_shift_ev end as aligned_shift_ev,
+        case when as_listed then 'listed' else 'identical' end as pair_kind
     from listed
     union all
+    -- No shift makes equal fingerprints more similar than they are.
     select
         one.grid_id,
         one.calculation_id as one_id,
         other.calculation_id as other_id,
         1.0 as similarity,
-        null as aligned_similarity,
-        null as aligned_shift_ev,
-        'identical' as basis
+        case when runs.aligned then 1.0 end as aligned_similarity,
+        case when runs.aligned then 0.0 end as aligned_shift_ev,
+        'identical' as pair_kind
     from members as one
     inner join members as other
         on
             one.grid_id = other.grid_id
             and one.representative_id = other.representative_id
             and one.calculation_id < other.calculation_id
+    left join similarity_runs as runs on one.grid_id = runs.grid_id
     union all
     select
         folded.grid_id,
@@ -83,7 +86,7 @@ everything as (
         folded.similarity,
         null as aligned_similarity,
         null as aligned_shift_ev,
-        'near' as basis
+        'near' as pair_kind
     from similarity_groups as folded
     left join members
         on folded.grid_id = members.grid_id and folded.representative_id = members.representative_id
@@ -97,5 +100,5 @@ select
     similarity,
     aligned_similarity,
     aligned_shift_ev,
-    basis
+    pair_kind
 from everything
