@@ -14,6 +14,7 @@ from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from analytics.report.formats import counted
 from flows.ingest import SECONDS_BETWEEN_LINES, run_logger
 from lake.errors import TableError
 
@@ -98,8 +99,8 @@ def publish(counts: dict[str, Any]) -> None:
     create_table_artifact(
         [{name: value for name, value in counts.items() if name != "grid_id"}],
         key=f"similar-{counts['grid_id']}".lower().replace("_", "-"),
-        description=f"{counts['n_pairs']:,} pairs of {counts['grid_id']} from {counts['threshold']:g} on, among "
-                    f"{counts['n_fingerprints']:,} fingerprints.",
+        description=f"{counted(counts['n_pairs'], 'pair')} of {counts['grid_id']} from {counts['threshold']:g} on, "
+                    f"among {counts['n_fingerprints']:,} fingerprints.",
     )
 
 
