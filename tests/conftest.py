@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,10 +10,6 @@ import pytest
 
 from lake.settings import Settings, load_settings
 from lake.store.lake import Lake
-
-if find_spec("coverage") is None:
-    # The folder tests/sql/coverage would pass for that package, which numba asks for.
-    sys.modules["coverage"] = None  # type: ignore[assignment]
 
 
 def quick_settings(**more: object) -> Settings:

@@ -58,7 +58,7 @@ def test_the_description_tells_question_parameters_columns_and_units() -> None:
 @pytest.mark.parametrize(
     ("name", "given", "said"),
     [
-        ("nope", {}, "There is no query 'nope'. Queries: coverage"),
+        ("nope", {}, "There is no query 'nope'. Queries: clusterings"),
         ("overlap", {"functonal": "pbe"}, "no parameter 'functonal'. Parameters: functional"),
         ("overlap", {"require_band_gap": "maybe"}, "'maybe' is no boolean"),
         ("overlap", {"unknown_functional": "hide"}, "Choices: keep, drop"),

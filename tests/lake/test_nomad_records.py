@@ -89,7 +89,7 @@ def test_entries_become_rows_in_ev_and_angstrom(entries):
 
 
 def test_entries_hold_only_paths_to_a_density_of_states(entries):
-    assert NOMAD.derived(entries, "entry") is None
+    assert NOMAD.derived(entries, "entry") == ("entry_dos", [])
 
 
 def test_archives_become_rows_with_energies_and_settings(archives):

@@ -14,7 +14,7 @@ from test_queries_on_tables import agrees
 
 from analytics.queries import create_macros
 
-FOLDER = Path(__file__).parent / "macros_of_subsets"
+FOLDER = Path(__file__).parent / "cases" / "macros_of_subsets"
 TYPES = {
     "values": "quantity varchar, stage varchar, source varchar, material_key varchar, value double",
     "judged": "source varchar, material_key varchar, left_at integer",

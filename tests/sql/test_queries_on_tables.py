@@ -12,7 +12,7 @@ from sql_case import connection_with, spelled
 
 from analytics.queries import describe, names, run_on
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parent / "cases"
 CASES = sorted(path.parent for path in ROOT.glob("*/*/expected.csv"))
 
 
@@ -43,7 +43,7 @@ def test_answer(case: Path) -> None:
 @pytest.mark.parametrize("query", names())
 def test_every_query_has_a_case_and_says_its_columns(query: str) -> None:
     case = next((path for path in CASES if path.parent.name == query), None)
-    assert case is not None, f"tests/sql/{query} holds no case"
+    assert case is not None, f"tests/sql/cases/{query} holds no case"
     with connection_with(case) as connection:
         assert run_on(connection, query).column_names == list(describe(query).columns)
 
