@@ -12,7 +12,7 @@ import pytest
 
 from analytics.similarity.pairs import TooManyPairsError
 from flows import similar as parts
-from lake.errors import WorkerError
+from lake.errors import TableError
 from lake.store.lake import Lake
 from lake.tables import TABLES
 
@@ -53,7 +53,7 @@ def test_counts_are_returned_and_published(root: str) -> None:
     assert not parts.similar(threshold=0.99, root=root)["is_new"]
 
 
-def test_lost_workers_are_tried_again_and_too_many_pairs_are_not(
+def test_a_commit_that_fails_is_tried_again_and_too_many_pairs_are_not(
     root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from analytics.similarity import run as module
@@ -64,7 +64,7 @@ def test_lost_workers_are_tried_again_and_too_many_pairs_are_not(
     def fragile(*given: Any, **named: Any) -> Any:
         tries.append(named)
         if len(tries) == 1:
-            raise WorkerError("a task took 3 workers down")
+            raise TableError("too many writers at once")
         return real(*given, **named)
 
     monkeypatch.setattr(module, "all_pairs", fragile)
