@@ -12,7 +12,7 @@ import pytest
 
 from analytics.similarity.pairs import TooManyPairsError
 from flows import similar as parts
-from lake.errors import TableError
+from lake.errors import TableError, WorkerError
 from lake.store.lake import Lake
 from lake.tables import TABLES
 
@@ -73,3 +73,20 @@ def test_a_commit_that_fails_is_tried_again_and_too_many_pairs_are_not(
     with pytest.raises(TooManyPairsError, match="More than 5 pairs"):
         parts.similar(threshold=0.9, most_pairs=5, root=root)
     assert len(tries) == 3
+
+
+def test_what_took_its_workers_down_is_not_tried_again(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from analytics.similarity import run as module
+
+    monkeypatch.setattr(parts, "compare", parts.compare.with_options(retries=1, retry_delay_seconds=0))
+    tries = []
+
+    def deadly(*given: Any, **named: Any) -> Any:
+        tries.append(named)
+        raise WorkerError("pairs-00000-00000 took 3 workers down")
+
+    monkeypatch.setattr(module, "all_pairs", deadly)
+    with pytest.raises(WorkerError, match="pairs-00000-00000"):
+        parts.similar(threshold=0.99, root=root)
+    assert len(tries) == 1
+    assert Lake.open(root).read("similarities").num_rows == 0
