@@ -28,7 +28,7 @@ WORTH_ANOTHER_TRY = (TableError, OSError)
 @flow(name="similar", flow_run_name="similar {grid} from {threshold}", validate_parameters=True)
 def similar(
     threshold: float = 0.9, grid: str = "reference", aligned: bool = False, fold_above: int | None = 1_000,
-    fold_similarity: float = 0.98, most_pairs: int = 100_000_000, where: str | None = None, root: str | None = None,
+    fold_similarity: float = 0.98, most_pairs: int = 500_000_000, where: str | None = None, root: str | None = None,
 ) -> dict[str, Any]:
     """List all pairs of fingerprints from a similarity on in the table `similarities`.
 

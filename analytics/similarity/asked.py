@@ -17,7 +17,7 @@ METHOD = 1
 """Raised when the same question would be answered by other files than before."""
 FOLD_ABOVE = 1_000
 FOLD_SIMILARITY = 0.98
-MOST_PAIRS = 100_000_000
+MOST_PAIRS = 500_000_000
 
 
 @dataclass(frozen=True)

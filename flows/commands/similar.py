@@ -33,7 +33,7 @@ def command(
     ] = None,
     most_pairs: Annotated[
         int | None, typer.Option("--most-pairs", min=1, help="With --threshold: stop where there are more; default "
-                                 "100 million.")
+                                 "500 million.")
     ] = None,
     fold_above: Annotated[
         int | None, typer.Option("--fold-above", min=1, help="With --threshold: in materials with more different "
