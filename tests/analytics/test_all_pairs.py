@@ -55,7 +55,7 @@ def test_equals_brute_force_on_s3(s3_lake: Lake) -> None:
 def test_equals_brute_force_on_random_lakes(
     tmp_path_factory: pytest.TempPathFactory, seed: int, n: int, several: int, threshold: float, copies: float
 ) -> None:
-    from conftest import quick_settings
+    from tests.conftest import quick_settings
 
     lake = Lake.open(str(tmp_path_factory.mktemp("drawn")), quick_settings())
     counts = drawn(n, seed, families=3, copies=copies)

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import quick_settings
 from pair_lakes import GRID, listed
 from report_lakes import NOW
 
@@ -20,6 +19,7 @@ from analytics.similarity.run import all_pairs
 from lake.errors import SettingsError
 from lake.store.lake import Lake
 from lake.tables import TABLES
+from tests.conftest import quick_settings
 
 
 @pytest.fixture

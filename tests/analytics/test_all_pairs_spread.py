@@ -12,7 +12,6 @@ from typing import Any
 
 import pair_faults
 import pytest
-from conftest import quick_settings
 from dask_processes import scheduler, worker
 from pair_lakes import GRID, Pair, brute_force, drawn, leftovers, listed, put
 
@@ -22,6 +21,7 @@ from lake.errors import WorkerError
 from lake.settings import Settings
 from lake.store.lake import Lake
 from lake.tasks import Workers, open_workers
+from tests.conftest import quick_settings
 
 REPO = Path(__file__).parents[2]
 THRESHOLD = 0.6

@@ -131,17 +131,17 @@ def dirty() -> dict[str, tuple[list[float], list[float], str | None]]:
     return {name: (list(map(float, e)), list(map(float, s)), reason) for name, (e, s, reason) in cases.items()}
 
 
-def test_dirty_densities_get_a_result_or_a_reason(any_lake: Lake) -> None:
+def test_dirty_densities_get_a_result_or_a_reason(lake: Lake) -> None:
     cases = dirty()
     rows = [dos_row(f"x/{name}", energies, states) for name, (energies, states, _) in cases.items()]
     rows.append(dos_row("x/no_level", reference_level=None))
-    put(any_lake, "dos", rows)
+    put(lake, "dos", rows)
     # of the tiny one no formula is known, or the number of its electrons would tell first
     known = [row["calculation_id"] for row in rows if row["calculation_id"] != "x/tiny"]
-    put(any_lake, "calculations", [calculation(name) for name in known])
-    result = build(any_lake)
+    put(lake, "calculations", [calculation(name) for name in known])
+    result = build(lake)
     assert counts(result) == (len(rows), 0, 0)
-    found = fingerprints(any_lake, "dos-reference")
+    found = fingerprints(lake, "dos-reference")
     expected = {f"x/{name}": reason for name, (_, _, reason) in cases.items()} | {"x/no_level": "no_reference_level"}
     assert {name: row["reason"] for name, row in found.items()} == expected
     for row in found.values():

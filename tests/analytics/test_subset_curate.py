@@ -194,9 +194,9 @@ def test_the_same_at_once_is_one_version(lake: Lake) -> None:
     assert visible(lake) == [("x", found[0].version, 46)]
 
 
-def test_a_writer_that_dies_between_the_two_writes(any_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    two_databases(any_lake)
-    curate(any_lake, Recipe("x", sources=("left",)))
+def test_a_writer_that_dies_between_the_two_writes(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_databases(lake)
+    curate(lake, Recipe("x", sources=("left",)))
     append = Lake.append
 
     def dying(lake: Lake, name: str, make: Any) -> int:
@@ -206,15 +206,15 @@ def test_a_writer_that_dies_between_the_two_writes(any_lake: Lake, monkeypatch: 
 
     monkeypatch.setattr(Lake, "append", dying)
     with pytest.raises(KeyboardInterrupt):
-        curate(any_lake, Recipe("x"))
+        curate(lake, Recipe("x"))
     monkeypatch.setattr(Lake, "append", append)
-    assert visible(any_lake) == [("x", 1, 25)]
-    assert [subset.version for subset in saved.saved(any_lake)] == [1]
-    after = curate(any_lake, Recipe("x"))
+    assert visible(lake) == [("x", 1, 25)]
+    assert [subset.version for subset in saved.saved(lake)] == [1]
+    after = curate(lake, Recipe("x"))
     # The members of the dead writer keep their number, and nobody sees them.
     assert after.version == 3
-    assert visible(any_lake) == [("x", 3, 46)]
-    assert verify(any_lake, "x").holds
+    assert visible(lake) == [("x", 3, 46)]
+    assert verify(lake, "x").holds
 
 
 def test_tampered_members_are_found(lake: Lake) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -82,18 +81,3 @@ def test_a_wrong_recipe_fails_at_once(
     with pytest.raises(error, match=says):
         parts.curate(name, recipe, root)
     assert "subsets" not in Lake.open(root).versions()
-
-
-@pytest.mark.timeout(240)
-def test_from_the_shell(prefect: Callable[..., Any], root: str) -> None:
-    """Deploy, `prefect deployment run curate`, a worker: the members are in the lake, the funnel on the server."""
-    prefect("work-pool", "create", "matlake", "--type", "process")
-    deployed = prefect("deploy", "--all")
-    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
-    asked = {"name": "shell", "recipe": RECIPE, "root": root}
-    started = prefect("deployment", "run", "curate", "--params", json.dumps(asked))
-    assert started.returncode == 0, started.stdout + started.stderr
-    assert "curate/curate" in started.stdout
-    worker = prefect("worker", "start", "--pool", "matlake", "--run-once")
-    assert "Completed()" in worker.stdout + worker.stderr, worker.stdout + worker.stderr
-    assert Lake.open(root).read("subset_members").num_rows == artifact("curate-shell")[0][-1]["rows"] > 0

@@ -15,12 +15,12 @@ from typing import Any
 import psutil
 import pytest
 import task_functions as work
-from conftest import quick_settings
 
 from lake.errors import InputError, SettingsError, WorkerError
 from lake.settings import Settings
 from lake.tasks import Task, Workers, open_workers, place, run_tasks
 from lake.tasks.dispatch import Dispatcher
+from tests.conftest import quick_settings
 
 REPO = Path(__file__).parents[2]
 SQUARES = [Task(f"square {x}", work.square, {"x": x}) for x in range(12)]
