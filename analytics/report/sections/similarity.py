@@ -102,7 +102,7 @@ def _shown(asker: Asker, sources: Sources, grid_id: str, keys: list[str]) -> tup
     except InputError as error:
         return [], str(error)
     if grid is None:
-        return [], f"The lake does not say what the grid {grid_id} is; make its fingerprints again: matlake fingerprint."
+        return [], f"The lake does not say what the grid {grid_id} is: matlake fingerprint makes them again."
     origin = Origin(asker.made_from("fingerprints", "calculations", "dos"), grid_id, asker.secrets)
     found: list[Shown] = []
     weight = 0
