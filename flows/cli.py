@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from flows.commands import cluster, convergence, curate, fingerprint, similar
-from flows.options import Root, open_lake
+from flows.options import Format, Output, Root, open_lake
 
 app = typer.Typer(
     name="matlake",
@@ -78,9 +78,9 @@ def source_options(words: list[str]) -> dict[str, str]:
 def sql(
     ctx: typer.Context,
     query: Annotated[str | None, typer.Argument(help="Name of a query, or SQL. Nothing: list the queries.")] = None,
-    format_: Annotated[str, typer.Option("--format", help="table, json, csv or parquet.")] = "table",
+    format_: Format = "table",
     param: Annotated[list[str] | None, typer.Option("--param", "-p", help="A parameter, as name=value.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+    output: Output = None,
     describe: Annotated[bool, typer.Option("--describe", help="Say what a named query answers.")] = False,
     root: Root = None,
 ) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows.options import Root, open_lake
+from flows.options import Format, Output, Root, open_lake
 
 
 def command(
@@ -18,8 +17,8 @@ def command(
     ] = 0.8,
     grid: Annotated[str, typer.Option("--grid", help="Grid of the fingerprints, by name or id.")] = "reference",
     limit: Annotated[int, typer.Option("--limit", min=0, help="Clusters to show; all of them are stored.")] = 20,
-    format_: Annotated[str, typer.Option("--format", help="table, json, csv or parquet.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+    format_: Format = "table",
+    output: Output = None,
     root: Root = None,
 ) -> None:
     """Cluster calculations by the pairs that `matlake similar --threshold` listed."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.options import Root, open_lake
+from flows.options import Output, Root, open_lake
 
 if TYPE_CHECKING:
     from lake.store.lake import Lake
@@ -76,7 +76,7 @@ def command(
     left_out: Annotated[bool, typer.Option("--left-out", help="List what a version left out, and why.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="List the subsets and their versions.")] = False,
     format_: Annotated[str, typer.Option("--format", help="table or json; lists also csv and parquet.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+    output: Output = None,
     root: Root = None,
 ) -> None:
     """Carve a homogeneous subset: the same recipe on the same tables gives the same members, always.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.options import Root, open_lake
+from flows.options import Format, Output, Root, open_lake
 
 if TYPE_CHECKING:
     from analytics.fingerprints.build import BuildResult
@@ -36,8 +35,8 @@ def command(
     where: Annotated[
         str | None, typer.Option("--where", help="Condition in SQL on the table calculations: only these.")
     ] = None,
-    format_: Annotated[str, typer.Option("--format", help="table, json, csv or parquet.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+    format_: Format = "table",
+    output: Output = None,
     root: Root = None,
 ) -> None:
     """Make the fingerprints of what is new or changed, by which calculations are compared."""

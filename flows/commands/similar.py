@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.options import Root, open_lake
+from flows.options import Format, Output, Root, open_lake
 
 if TYPE_CHECKING:
     from analytics.fingerprints.kinds import Grid
@@ -50,8 +49,8 @@ def command(
         str | None, typer.Option("--where", help="With --threshold: here, processes, scheduler "
                                  "(MATLAKE_DASK_SCHEDULER) or an address; default: by the number of fingerprints.")
     ] = None,
-    format_: Annotated[str, typer.Option("--format", help="table, json, csv or parquet.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file.")] = None,
+    format_: Format = "table",
+    output: Output = None,
     root: Root = None,
 ) -> None:
     """Find similar calculations: to one (--to), all pairs (--threshold), or within a material (--within)."""
