@@ -50,6 +50,10 @@ lint: $(VENV)/dev-ready ## style, docstrings, types, SQL
 test: $(VENV)/dev-ready lint ## lint, then run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
+.PHONY: test-long
+test-long: $(VENV)/dev-ready ## every fault with every source, writers racing on S3: what is too long for each time
+	TEST_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/lake $(PYTEST_ARGS)
+
 .PHONY: bench
 bench: $(VENV)/dev-ready .venv-reference/ready ## measure against the named peers; prints the ratios
 	@missed=0; for name in ingest symmetry overlap memory fingerprints similarity within all_pairs clusters; do \

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -69,13 +70,17 @@ def create_views(
     """
     for name, delta in tables.items():
         connection.execute(f'create or replace view "{name}" as {select_table(name, delta)}')
-    pending = _shipped_definitions()
+    pending = dict(_shipped_definitions())
+    # Once known, the order holds for the process: finding it costs as much as all else here.
+    for name in [known for known in _order if known in pending]:
+        _create(connection, name, pending.pop(name))
     while pending:
         failed: dict[str, str] = {}
         reason = ""
         for name, statement in sorted(pending.items()):
             try:
                 connection.execute(statement)
+                _order.append(name)
             except duckdb.Error as error:
                 failed[name], reason = statement, f"{name}: {error}"
         if len(failed) == len(pending):
@@ -83,6 +88,17 @@ def create_views(
         pending = failed
 
 
+_order: list[str] = []
+
+
+def _create(connection: duckdb.DuckDBPyConnection, name: str, statement: str) -> None:
+    try:
+        connection.execute(statement)
+    except duckdb.Error as error:
+        raise QueryError(f"A definition of sql/ cannot be created: {name}: {error}") from error
+
+
+@lru_cache(maxsize=1)
 def _shipped_definitions() -> dict[str, str]:
     """The statements that create the views of `sql/views/` (a SELECT each) and the macros of `sql/macros/`."""
     sql = files("sql")
