@@ -26,11 +26,11 @@ $(VENV)/uv-ready: constraints.txt
 	@touch $@
 
 $(VENV)/ready: $(VENV)/uv-ready pyproject.toml constraints.txt
-	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --constraint constraints.txt --editable '.[structures]'
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --constraint constraints.txt --editable '.[structures,ml]'
 	@touch $@
 
 $(VENV)/dev-ready: $(VENV)/ready
-	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --constraint constraints.txt --editable '.[structures,ml,dev]'
 	@touch $@
 
 .PHONY: setup
@@ -79,7 +79,7 @@ test-reference: $(VENV)/dev-ready .venv-reference/ready ## compare with the publ
 
 .PHONY: lock
 lock: $(VENV)/uv-ready ## pin the newest versions that work together into constraints.txt
-	$(UV) pip compile --quiet --no-header --no-annotate --universal --extra dev --extra structures --upgrade \
+	$(UV) pip compile --quiet --no-header --no-annotate --universal --extra dev --extra structures --extra ml --upgrade \
 	  pyproject.toml -o constraints.new
 	@printf '# The ml extra: the version whose CPU build is offered beside the registry.\ntorch==2.13.0\n' >> constraints.new
 	@grep '^uv==' constraints.txt >> constraints.new

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lake.tables.calculations import CALCULATIONS
 from lake.tables.dos import DOS
 from lake.tables.ledger import FETCHES, REJECTS
+from lake.tables.models import EVALUATIONS, LEARNING_CURVES, MODELS, PREDICTIONS, PROMOTIONS, TRANSFERS
 from lake.tables.similarity import (
     CLUSTERS,
     FINGERPRINTS,
@@ -22,6 +23,7 @@ TABLES: dict[str, Table] = {
         CALCULATIONS, DOS, FETCHES, REJECTS,
         GRIDS, FINGERPRINTS, SIMILARITIES, SIMILARITY_GROUPS, SIMILARITY_RUNS, CLUSTERS,
         SUBSETS, SUBSET_MEMBERS,
+        MODELS, LEARNING_CURVES, PREDICTIONS, EVALUATIONS, TRANSFERS, PROMOTIONS,
     )
 }
 

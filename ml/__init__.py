@@ -1,0 +1,1 @@
+"""Science on tensors: graphs of crystals, models, training, transfer between databases, retraining."""

@@ -1,0 +1,1 @@
+"""The networks: SchNet, MPEU and PaiNN, several members of an ensemble at once."""

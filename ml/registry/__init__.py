@@ -1,0 +1,1 @@
+"""Trained models on disk and in the lake, read as data only."""

@@ -1,0 +1,1 @@
+"""Models on composition features: random forest and multilayer perceptron."""

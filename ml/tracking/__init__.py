@@ -1,0 +1,1 @@
+"""Runs, curves and artifacts in MLflow, where it is installed."""

@@ -1,0 +1,1 @@
+"""How far a model carries from one database to another."""
