@@ -81,6 +81,8 @@ test-reference: $(VENV)/dev-ready .venv-reference/ready ## compare with the publ
 lock: $(VENV)/uv-ready ## pin the newest versions that work together into constraints.txt
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --extra dev --extra structures --extra ml --upgrade \
 	  pyproject.toml -o constraints.new
+	@# torch and what CUDA needs are named by torch itself, by platform.
+	@sed -i -E '/^(torch==|nvidia-|cuda-|triton)/d' constraints.new
 	@printf '# The ml extra: the version whose CPU build is offered beside the registry.\ntorch==2.13.0\n' >> constraints.new
 	@grep '^uv==' constraints.txt >> constraints.new
 	@mv constraints.new constraints.txt

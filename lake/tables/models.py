@@ -21,7 +21,7 @@ MODELS = Table(
         Column("subset_version", INT, "version of the subset"),
         Column("where_sql", STRING, "condition over calculation_traits; null = a subset"),
         Column("table_versions", LONG_MAP, "version of every table that was read", nullable=False),
-        Column("split_key", STRING, "all rows of one such key are in one split: reduced_key or cell_key", nullable=False),
+        Column("split_key", STRING, "all rows of one are in one split: reduced_key or cell_key", nullable=False),
         Column("split_seed", LONG, "0 = the splits of all subsets", nullable=False),
         Column("n_train", LONG, "rows it was trained on", nullable=False),
         Column("n_validation", LONG, "rows that chose when to stop", nullable=False),
