@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
 from importlib.resources import files
 from pathlib import Path
 
@@ -50,8 +52,11 @@ def refresh(root: Root) -> Path:
         beside = target.with_name(f".{FILE_NAME}.{secrets.token_hex(4)}")
         try:
             with connect(root, str(beside)) as connection:
+                # One transaction: each commit of its own would be written through to the disk.
+                connection.execute("begin")
                 create_views(connection, tables)
                 _create_versions(connection, tables)
+                connection.execute("commit")
             beside.replace(target)
         finally:
             beside.unlink(missing_ok=True)
@@ -70,44 +75,40 @@ def create_views(
     """
     for name, delta in tables.items():
         connection.execute(f'create or replace view "{name}" as {select_table(name, delta)}')
-    pending = dict(_shipped_definitions())
-    # Once known, the order holds for the process: finding it costs as much as all else here.
-    for name in [known for known in _order if known in pending]:
-        _create(connection, name, pending.pop(name))
-    while pending:
-        failed: dict[str, str] = {}
-        reason = ""
-        for name, statement in sorted(pending.items()):
-            try:
-                connection.execute(statement)
-                _order.append(name)
-            except duckdb.Error as error:
-                failed[name], reason = statement, f"{name}: {error}"
-        if len(failed) == len(pending):
-            raise QueryError(f"A definition of sql/ cannot be created: {reason}")
-        pending = failed
-
-
-_order: list[str] = []
-
-
-def _create(connection: duckdb.DuckDBPyConnection, name: str, statement: str) -> None:
-    try:
-        connection.execute(statement)
-    except duckdb.Error as error:
-        raise QueryError(f"A definition of sql/ cannot be created: {name}: {error}") from error
+    for name, statement in _shipped_definitions().items():
+        try:
+            connection.execute(statement)
+        except duckdb.Error as error:
+            raise QueryError(f"A definition of sql/ cannot be created: {name}: {error}") from error
 
 
 @lru_cache(maxsize=1)
 def _shipped_definitions() -> dict[str, str]:
-    """The statements that create the views of `sql/views/` (a SELECT each) and the macros of `sql/macros/`."""
+    """The statements that create the macros of `sql/macros/` and the views of `sql/views/`, in order."""
     sql = files("sql")
-    statements = {p.name: p.read_text() for p in sql.joinpath("macros").iterdir() if p.name.endswith(".sql")}
-    for path in sql.joinpath("views").iterdir():
-        if path.name.endswith(".sql"):
-            name = path.name.removesuffix(".sql")
-            statements[path.name] = f'create or replace view "{name}" as {path.read_text()}'
-    return statements
+    statements = {}
+    for folder, start in (("macros", ""), ("views", 'create or replace view "{name}" as ')):
+        for path in sql.joinpath(folder).iterdir():
+            if path.name.endswith(".sql"):
+                name = path.name.removesuffix(".sql")
+                statements[name] = start.format(name=name) + path.read_text()
+    return {name: statements[name] for name in _in_order(statements)}
+
+
+def _in_order(statements: Mapping[str, str]) -> list[str]:
+    """The names such that each comes after those that its statement speaks of.
+
+    Raises:
+        QueryError: two need each other.
+    """
+    used = {
+        name: {word for word in re.findall(r"\w+", re.sub(r"--.*", "", statement)) if word in statements} - {name}
+        for name, statement in sorted(statements.items())
+    }
+    try:
+        return list(TopologicalSorter(used).static_order())
+    except CycleError as error:
+        raise QueryError(f"Definitions of sql/ need each other: {' → '.join(error.args[1])}.") from error
 
 
 def select_table(name: str, delta: DeltaTable | None) -> str:
