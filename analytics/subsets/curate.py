@@ -15,12 +15,13 @@ from analytics.subsets.gain import gain_of
 from analytics.subsets.learn import learned_from
 from analytics.subsets.level import corrections_to
 from analytics.subsets.members import choose_representatives, choose_same_plus_u, digest_of, members_of
-from analytics.subsets.pinned import connection_at, present_versions
+from analytics.subsets.pinned import present_versions
 from analytics.subsets.saved import Subset, save, saved
 from analytics.subsets.selection import Selection
 from analytics.subsets.steps import predicate_of, row_steps
 from lake import __version__
 from lake.errors import InputError
+from lake.store.pinned import connection_at
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,25 +1,14 @@
-"""The tables that a subset is made from, at versions that are written down."""
+"""The tables that a subset is made from, at the versions that are written down."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lake.errors import TableError
-from lake.store.catalogue import create_views
-from lake.store.delta import open_table
-from lake.store.duck import connect
-from lake.tables import TABLES
+from lake.store.pinned import versions_of
 
 if TYPE_CHECKING:
-    import duckdb
-
     from analytics.subsets.recipe import Recipe
     from lake.store.lake import Lake
-
-NOT_THERE = -1
-"""Version of a table that nothing had been written to: later rows must not appear in it."""
 
 
 def tables_read(recipe: Recipe) -> tuple[str, ...]:
@@ -29,26 +18,4 @@ def tables_read(recipe: Recipe) -> tuple[str, ...]:
 
 def present_versions(lake: Lake, recipe: Recipe) -> dict[str, int]:
     """The version that each of these tables is at now."""
-    tables = {name: open_table(lake.root, name) for name in tables_read(recipe)}
-    return {name: NOT_THERE if delta is None else delta.version() for name, delta in tables.items()}
-
-
-@contextmanager
-def connection_at(lake: Lake, versions: Mapping[str, int]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that shows these tables at these versions and no row of any other, with the views of `sql/`.
-
-    Raises:
-        TableError: a version is not there any more.
-    """
-    try:
-        tables = {
-            name: open_table(lake.root, name, versions[name]) if versions.get(name, NOT_THERE) >= 0 else None
-            for name in TABLES
-        }
-    except TableError as error:
-        raise TableError(f"The tables that this version is pinned to are not all there. {error}") from error
-    with connect(lake.root) as connection:
-        # Otherwise an unknown table's name is looked for among the variables of this program.
-        connection.execute("set python_enable_replacements = false")
-        create_views(connection, tables)
-        yield connection
+    return versions_of(lake, tables_read(recipe))

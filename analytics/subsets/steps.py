@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analytics.subsets.predicate import canonical
 from lake.errors import InputError
+from lake.store.condition import canonical
 
 if TYPE_CHECKING:
     import duckdb

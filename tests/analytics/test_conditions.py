@@ -10,9 +10,9 @@ import pytest
 from subset_lakes import two_databases
 
 from analytics.subsets.curate import curate
-from analytics.subsets.predicate import canonical
 from analytics.subsets.recipe import Recipe
 from lake.errors import QueryError
+from lake.store.condition import canonical
 from lake.store.lake import Lake
 
 GOOD = [
