@@ -103,9 +103,9 @@ def _lookup(
     files = _partition(table, delta, partition)
     if not files or not keys:
         return schema.empty_table()
-    from lake.store.duck import connect
+    from lake.store.duck import reader
 
-    with connect(root) as connection:
+    with reader(root) as connection:
         quoted = ", ".join(f'"{c}"' for c in columns)
         found = connection.sql(
             f"select {quoted} from read_parquet($files, hive_partitioning = true, union_by_name = true) "  # noqa: S608

@@ -13,7 +13,7 @@ import pyarrow as pa
 from lake.errors import TableError
 from lake.settings import Settings, default_settings
 from lake.store import catalogue, delta, whole
-from lake.store.duck import connect
+from lake.store.duck import connect, reader
 from lake.store.root import Root
 from lake.tables import TABLES
 
@@ -78,13 +78,12 @@ class Lake:
             raise TableError(f"Table {name} has no column {', '.join(sorted(unknown))}.")
         if columns:
             schema = pa.schema([schema.field(c) for c in columns])
-        snapshot = {name: delta.open_table(self.root, name, version)}
-        with connect(self.root) as connection:
-            connection.execute(f'create view "{name}" as ' + catalogue.select_table(name, snapshot[name]))
-            listed = ", ".join(f'"{c}"' for c in schema.names)
-            condition = f" where {where}" if where else ""
-            found = connection.sql(f'select {listed} from "{name}"{condition}').to_arrow_table()  # noqa: S608
-            return found.cast(schema)
+        rows = catalogue.select_table(name, delta.open_table(self.root, name, version))
+        listed = ", ".join(f'"{c}"' for c in schema.names)
+        condition = f" where {where}" if where else ""
+        with reader(self.root) as connection:
+            found = connection.sql(f'select {listed} from ({rows}) as "{name}"{condition}')  # noqa: S608
+            return found.to_arrow_table().cast(schema)
 
     def scan(self, name: str, version: int | None = None) -> pl.LazyFrame:
         """A table as a polars LazyFrame over its own file list."""
