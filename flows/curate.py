@@ -12,6 +12,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from flows.ingest import run_logger
+from flows.retries import worth_another_try
 from lake.errors import TableError
 
 WORTH_ANOTHER_TRY = (TableError, OSError)
@@ -42,14 +43,9 @@ def curate(name: str, recipe: dict[str, Any] | None = None, root: str | None = N
     return made
 
 
-def worth_another_try(_task: object, _run: object, state: Any) -> bool:
-    """Whether a failed try may go better: commits and servers may, rules will not."""
-    return isinstance(state.result(raise_on_failure=False), WORTH_ANOTHER_TRY)
-
-
 @task(
     task_run_name="make {name}", retries=2, retry_delay_seconds=[10, 60], retry_jitter_factor=0.3,
-    retry_condition_fn=worth_another_try, cache_policy=NO_CACHE, persist_result=False,
+    retry_condition_fn=worth_another_try(*WORTH_ANOTHER_TRY), cache_policy=NO_CACHE, persist_result=False,
 )
 def make(name: str, recipe: dict[str, Any] | None, root: str | None) -> dict[str, Any]:
     """Curate; another try finds what the one before it saved."""

@@ -14,6 +14,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from flows.ingest import SECONDS_BETWEEN_LINES, run_logger
+from flows.retries import worth_another_try
 from lake.errors import TableError, WorkerError
 
 if TYPE_CHECKING:
@@ -55,14 +56,9 @@ def fingerprint(
     return counts
 
 
-def worth_another_try(_task: object, _run: object, state: Any) -> bool:
-    """Whether a failed try may go better: commits, workers and servers may, settings will not."""
-    return isinstance(state.result(raise_on_failure=False), WORTH_ANOTHER_TRY)
-
-
 @task(
     task_run_name="make {name}", retries=2, retry_delay_seconds=[10, 60], retry_jitter_factor=0.3,
-    retry_condition_fn=worth_another_try, cache_policy=NO_CACHE, persist_result=False,
+    retry_condition_fn=worth_another_try(*WORTH_ANOTHER_TRY), cache_policy=NO_CACHE, persist_result=False,
 )
 def make(
     name: str, parameters: dict[str, Any], where: str | None, minimum_coverage: float, root: str | None

@@ -16,6 +16,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import MissingContextError
 
+from flows.retries import worth_another_try
 from flows.slots import source_slot
 from lake.errors import BadReplyError, IncompleteError, SettingsError, TableError
 from lake.ingest.result import IncompleteIngestError, IngestResult, Progress
@@ -148,17 +149,12 @@ def take_and_publish(question: Question) -> dict[str, Any]:
     return counts_of(tries.results[-1])
 
 
-def worth_another_try(_task: object, _run: object, state: Any) -> bool:
-    """Whether a failed try may go better: servers and commits may, settings and refusals will not."""
-    return isinstance(state.result(raise_on_failure=False), WORTH_ANOTHER_TRY)
-
-
 @task(
     task_run_name="take {question.source}",
     retries=len(RETRY_SECONDS),
     retry_delay_seconds=list(RETRY_SECONDS),
     retry_jitter_factor=0.3,
-    retry_condition_fn=worth_another_try,
+    retry_condition_fn=worth_another_try(*WORTH_ANOTHER_TRY),
     cache_policy=NO_CACHE,
     persist_result=False,
 )

@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 
 from analytics.report.formats import counted
 from flows.ingest import SECONDS_BETWEEN_LINES, run_logger
+from flows.retries import worth_another_try
 from lake.errors import TableError
 
 if TYPE_CHECKING:
@@ -58,14 +59,9 @@ def similar(
     return counts
 
 
-def worth_another_try(_task: object, _run: object, state: Any) -> bool:
-    """Whether a failed try may go better: commits and servers may, settings will not."""
-    return isinstance(state.result(raise_on_failure=False), WORTH_ANOTHER_TRY)
-
-
 @task(
     task_run_name="compare {grid}", retries=1, retry_delay_seconds=[10], retry_jitter_factor=0.3,
-    retry_condition_fn=worth_another_try, cache_policy=NO_CACHE, persist_result=False,
+    retry_condition_fn=worth_another_try(*WORTH_ANOTHER_TRY), cache_policy=NO_CACHE, persist_result=False,
 )
 def compare(
     grid: str, threshold: float, aligned: bool, fold_above: int | None, fold_similarity: float, most_pairs: int,

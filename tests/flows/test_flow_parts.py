@@ -82,7 +82,7 @@ def test_only_servers_are_asked_again(saved: tuple[str, ...], asks: bool) -> Non
 )
 def test_what_is_tried_again(error: Exception, again: bool) -> None:
     state = SimpleNamespace(result=lambda raise_on_failure: error)
-    assert parts.worth_another_try(None, None, state) is again
+    assert parts.worth_another_try(*parts.WORTH_ANOTHER_TRY)(None, None, state) is again
 
 
 def test_counts_add_up_and_are_plain() -> None:
