@@ -1,0 +1,33 @@
+"""From description and arrays to what computes, by kind of model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from ml.registry.document import Document
+    from ml.registry.model import Predictor
+
+
+def predictor_of(document: Document, arrays: Mapping[str, npt.NDArray[Any]], device: str, where: str) -> Predictor:
+    """What computes a model's predictions.
+
+    Args:
+        document: the model's description.
+        arrays: its weights by name.
+        device: cpu, cuda, or auto.
+        where: which model it is, for messages.
+
+    Raises:
+        InputError: settings or arrays are not those of such a model, or do not fit each other.
+    """
+    if document.spec.is_graph:
+        from ml.graph_model import GraphModel
+
+        return GraphModel.of(document, arrays, device, where)
+    from ml.tabular_model import TabularPredictor
+
+    return TabularPredictor.of(document, arrays, where)

@@ -1,0 +1,130 @@
+"""Everything that decides how a model is made, as one value that reads and writes JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from typing import Any
+
+from lake.errors import InputError
+
+GRAPH_KINDS = ("mpeu", "schnet", "painn")
+TABULAR_KINDS = ("forest", "mlp")
+KINDS = GRAPH_KINDS + TABULAR_KINDS
+SECTIONS = ("model", "training", "graph", "features")
+MACHINE = ("device", "threads")
+"""Settings of training that say where it runs; another machine's model is the same model."""
+MOST_MEMBERS = 64
+INPUTS = (
+    "source", "energy_functional", "gap_functional", "xc_functional", "plus_u", "code", "cutoff_ev",
+    "k_point_density_angstrom", "spin_polarized",
+)
+"""Columns of a dataset's rows that may enter a model beside crystal or composition."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """How a model is made from a dataset.
+
+    Attributes:
+        kind: mpeu, schnet, painn (graph networks), forest or mlp (composition features).
+        model: settings of the model itself, by name; the rest is default.
+        training: settings of training, by name.
+        graph: settings of the graphs of crystals, by name; graph networks only.
+        features: settings of the features, by name; forest and mlp only.
+        n_members: members of the ensemble, trained together; several give uncertainties.
+        inputs: columns that enter beside crystal or composition: source, functional, +U, cutoff, k-density.
+        seed: of weights and batches.
+    """
+
+    kind: str = "mpeu"
+    model: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    graph: Mapping[str, Any] = field(default_factory=dict)
+    features: Mapping[str, Any] = field(default_factory=dict)
+    n_members: int = 1
+    inputs: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"There is no kind of model {self.kind!r:.80}. Kinds: {', '.join(KINDS)}.")
+        if type(self.n_members) is not int or not 1 <= self.n_members <= MOST_MEMBERS:
+            raise InputError(f"n_members {self.n_members!r:.80}: a whole number from 1 to {MOST_MEMBERS} is needed.")
+        if type(self.seed) is not int or not 0 <= self.seed < 2**31:
+            raise InputError(f"The seed {self.seed!r:.80} is no whole number from 0 to 2³¹ − 1.")
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        for name in self.inputs:
+            if name not in INPUTS:
+                close = get_close_matches(str(name), INPUTS, n=1, cutoff=0.4)
+                hint = f" Is {close[0]} meant?" if close else ""
+                raise InputError(f"{name!r:.80} cannot be an input.{hint} Inputs: {', '.join(INPUTS)}.")
+        for section in self.sections_without_use:
+            if getattr(self, section):
+                raise InputError(f"Settings of {section} ({', '.join(getattr(self, section))}) mean nothing to a "
+                                 f"model of kind {self.kind}: leave them out.")
+
+    @property
+    def is_graph(self) -> bool:
+        """Whether it is a network on graphs of crystals."""
+        return self.kind in GRAPH_KINDS
+
+    @property
+    def sections_without_use(self) -> tuple[str, ...]:
+        """The settings that this kind of model does not have."""
+        return ("features",) if self.is_graph else ("graph",)
+
+    def but(self, **changes: Any) -> ModelSpec:
+        """This spec with other values in some fields."""
+        return replace(self, **changes)
+
+    def setting(self, path: str, value: Any) -> ModelSpec:
+        """This spec with one setting changed.
+
+        Args:
+            path: ``<section>.<name>``, such as ``training.learning_rate``; or n_members, seed.
+            value: its value.
+
+        Raises:
+            InputError: there is no such place.
+        """
+        section, dot, name = path.partition(".")
+        if section in ("n_members", "seed") and not dot:
+            return self.but(**{section: value})
+        if section not in SECTIONS or not name.isidentifier():
+            raise InputError(
+                f"There is no setting {path!r:.80}. Settings are written <part>.<name>, such as "
+                f"training.learning_rate; parts: {', '.join(SECTIONS)}."
+            )
+        return self.but(**{section: dict(getattr(self, section)) | {name: value}})
+
+    def json(self) -> str:
+        """All fields as JSON, always spelled the same way."""
+        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def recipe(self) -> str:
+        """The JSON without what says where training runs: models of the same recipe and data are the same."""
+        training = {name: value for name, value in self.training.items() if name not in MACHINE}
+        return replace(self, training=training).json()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> ModelSpec:
+        """The spec that plain values describe, such as those of :meth:`json`.
+
+        Raises:
+            InputError: a field is unknown, or of the wrong form.
+        """
+        known = {one.name for one in fields(cls)}
+        if unknown := sorted(set(given) - known):
+            raise InputError(f"A model's settings have no part {unknown[0]!r:.80}. Parts: {', '.join(sorted(known))}.")
+        for section in SECTIONS:
+            values = given.get(section, {})
+            if not isinstance(values, Mapping) or not all(isinstance(name, str) for name in values):
+                raise InputError(f"The settings of {section} are {values!r:.80}; names with values are needed.")
+        inputs = given.get("inputs", ())
+        if not isinstance(inputs, list | tuple):
+            raise InputError(f"inputs is {inputs!r:.80}; a list of columns is needed.")
+        return cls(**given)
