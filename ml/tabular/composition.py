@@ -42,8 +42,9 @@ def composition_features(formulas: pa.Array | pa.ChunkedArray) -> NDArray[np.flo
     counted = compositions(coded.dictionary)
     n = len(counted.offsets) - 1
     blocks = [_statistics(_part(counted, i, min(i + BLOCK, n))) for i in range(0, n, BLOCK)]
-    features = np.concatenate(blocks) if blocks else np.zeros((0, len(composition_names())))
-    return features[coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)]
+    features: NDArray[np.float64] = np.concatenate(blocks) if blocks else np.zeros((0, len(composition_names())))
+    of_rows: NDArray[np.float64] = features[coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)]
+    return of_rows
 
 
 def _encoded(formulas: pa.Array | pa.ChunkedArray) -> Any:

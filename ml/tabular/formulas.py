@@ -69,10 +69,10 @@ def compositions(formulas: pa.Array | pa.ChunkedArray) -> Compositions:
 
 def _bytes(formulas: pa.Array | pa.ChunkedArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """All characters one after the other, and where each formula starts, the end included."""
-    array = pa.concat_arrays([c.cast(pa.large_string()) for c in _chunks(formulas)] or [pa.array([], pa.large_string())])
-    _, offsets, data = array.buffers()
-    if not len(array):
+    if not len(formulas):
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    array = pa.concat_arrays([chunk.cast(pa.large_string()) for chunk in _chunks(formulas)])
+    _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, np.int64)[array.offset:array.offset + len(array) + 1]
     text = np.frombuffer(data, np.uint8)[ends[0]:ends[-1]] if data is not None else np.zeros(0, np.uint8)
     return text, ends - ends[0]
@@ -109,7 +109,8 @@ def _numbers(text: NDArray[np.uint8], term_starts: NDArray[np.int64]) -> NDArray
     """The atomic number of each term; 0 where it names no element."""
     second = np.concatenate((text, np.zeros(1, np.uint8)))[term_starts + 1].astype(np.int64)
     second[(second < ord("a")) | (second > ord("z"))] = 0
-    return SYMBOL_CODES[text[term_starts].astype(np.int64) * 256 + second]
+    numbers: NDArray[np.int64] = SYMBOL_CODES[text[term_starts].astype(np.int64) * 256 + second]
+    return numbers
 
 
 def _counts(
@@ -131,7 +132,8 @@ def _merged(
     """Terms in the order of material and atomic number, one for each element of a material."""
     keys, place = np.unique(rows * 128 + numbers, return_inverse=True)
     offsets = np.concatenate(([0], np.cumsum(np.bincount(keys >> 7, minlength=n))))
-    return Compositions(offsets.astype(np.int64), keys & 127, np.bincount(place, counts, minlength=len(keys)))
+    summed = np.bincount(place, counts, minlength=len(keys)).astype(np.float64)
+    return Compositions(offsets.astype(np.int64), keys & 127, summed)
 
 
 def _refuse(formulas: pa.Array | pa.ChunkedArray, rows: NDArray[np.int64]) -> None:
