@@ -13,6 +13,7 @@ from lake.errors import InputError
 GRAPH_KINDS = ("mpeu", "schnet", "painn")
 TABULAR_KINDS = ("forest", "mlp")
 KINDS = GRAPH_KINDS + TABULAR_KINDS
+BASELINES = ("elements", "none")
 SECTIONS = ("model", "training", "graph", "features")
 MACHINE = ("device", "threads")
 """Settings of training that say where it runs; another machine's model is the same model."""
@@ -36,6 +37,8 @@ class ModelSpec:
         features: settings of the features, by name; forest and mlp only.
         n_members: members of the ensemble, trained together; several give uncertainties.
         inputs: columns that enter beside crystal or composition: source, functional, +U, cutoff, k-density.
+        baseline: ``elements``: a sum of one number per element is taken off the target first and added to what the
+            network says (:mod:`ml.element_terms`); ``none``; None = the default of the kind.
         seed: of weights and batches.
     """
 
@@ -46,6 +49,7 @@ class ModelSpec:
     features: Mapping[str, Any] = field(default_factory=dict)
     n_members: int = 1
     inputs: tuple[str, ...] = ()
+    baseline: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -55,6 +59,10 @@ class ModelSpec:
             raise InputError(f"n_members {self.n_members!r:.80}: a whole number from 1 to {MOST_MEMBERS} is needed.")
         if type(self.seed) is not int or not 0 <= self.seed < 2**31:
             raise InputError(f"The seed {self.seed!r:.80} is no whole number from 0 to 2³¹ − 1.")
+        if self.baseline is None:
+            object.__setattr__(self, "baseline", "elements" if self.is_graph else "none")
+        if self.baseline not in BASELINES:
+            raise InputError(f"There is no baseline {self.baseline!r:.80}; one of {', '.join(BASELINES)} is needed.")
         object.__setattr__(self, "inputs", tuple(self.inputs))
         for name in self.inputs:
             if name not in INPUTS:
@@ -84,14 +92,14 @@ class ModelSpec:
         """This spec with one setting changed.
 
         Args:
-            path: ``<section>.<name>``, such as ``training.learning_rate``; or n_members, seed.
+            path: ``<section>.<name>``, such as ``training.learning_rate``; or n_members, baseline, seed.
             value: its value.
 
         Raises:
             InputError: there is no such place.
         """
         section, dot, name = path.partition(".")
-        if section in ("n_members", "seed") and not dot:
+        if section in ("n_members", "seed", "baseline") and not dot:
             return self.but(**{section: value})
         if section not in SECTIONS or not name.isidentifier():
             raise InputError(

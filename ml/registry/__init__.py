@@ -5,4 +5,6 @@ from ml.registry.model import Model, Predicted
 from ml.registry.registry import load, save
 from ml.registry.rows import find, saved, update
 
-__all__ = ["Model", "Predicted", "export_model", "find", "import_model", "load", "read_model", "save", "saved", "update"]
+__all__ = [
+    "Model", "Predicted", "export_model", "find", "import_model", "load", "read_model", "save", "saved", "update",
+]

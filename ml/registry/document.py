@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
 from lake.crystal.formula import SYMBOLS
@@ -20,6 +20,7 @@ MOST_DEPTH = 40
 FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "format": str, "schema": int, "target": dict, "spec": dict, "settings": dict, "elements": list,
     "encoding": (dict, type(None)), "mean": (int, float), "scale": (int, float),
+    "baseline": dict,
 }
 
 
@@ -35,6 +36,8 @@ class Document:
         encoding: how settings of calculations become inputs; None = it takes none.
         mean: of the target over the training rows, in its unit.
         scale: its standard deviation, in the same unit.
+        baseline: atomic number → what it adds to the mean over atoms, in the unit of the target; mean and scale are
+            those of what is left. Empty = nothing is added.
     """
 
     target: Target
@@ -44,13 +47,14 @@ class Document:
     encoding: dict[str, Any] | None
     mean: float
     scale: float
+    baseline: dict[int, float] = field(default_factory=dict)
 
     def content(self) -> bytes:
         """The file, always spelled the same way."""
         values = {
             "format": FORMAT, "schema": SCHEMA, "target": asdict(self.target), "spec": asdict(self.spec),
             "settings": self.settings, "elements": list(self.elements), "encoding": self.encoding, "mean": self.mean,
-            "scale": self.scale,
+            "scale": self.scale, "baseline": {str(z): value for z, value in sorted(self.baseline.items())},
         }
         return json.dumps(values, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1).encode() + b"\n"
 
@@ -80,8 +84,18 @@ class Document:
                              "0: nothing can be predicted.")
         return cls(
             target, spec, values["settings"], tuple(elements), values["encoding"], float(values["mean"]),
-            float(values["scale"]),
+            float(values["scale"]), _baseline(values["baseline"], where),
         )
+
+
+def _baseline(values: dict[str, Any], where: str) -> dict[int, float]:
+    try:
+        found = {int(number): float(value) for number, value in values.items()}
+    except (TypeError, ValueError):
+        found = {0: math.nan}
+    if not all(1 <= number <= len(SYMBOLS) and math.isfinite(value) for number, value in found.items()):
+        raise InputError(f"{where}: its baseline is not one finite number per element.")
+    return found
 
 
 def read_json(content: bytes, where: str) -> Any:

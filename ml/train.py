@@ -1,0 +1,153 @@
+"""Training a model on a dataset, from the rows to the tables: one way for all kinds of models."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from lake.errors import InputError
+from ml import scratch
+from ml.defaults import completed
+from ml.evaluate import evaluate
+from ml.progress import Progress, State
+from ml.registry.model import Model, Predicted
+from ml.registry.registry import load
+from ml.registry.registry import save as save_model
+from ml.registry.rows import check_name, saved
+from ml.spec import ModelSpec
+from ml.train_rows import errors, model_row, prediction_rows
+
+if TYPE_CHECKING:
+    from lake.store.lake import Lake
+    from ml.data.dataset import Dataset
+    from ml.learned import Learned
+
+ROADS = ("own", "combined", "settings", "corrected")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model and what it was found to be worth.
+
+    Attributes:
+        model: the model; its row is that of `models`, where it was saved.
+        predictions: rows of `predictions`, by calculation_id.
+        evaluations: rows of `evaluations`.
+        was_there: whether this model, from the same data and settings, had been trained before.
+        resumed_from: step at which this run took up one that was interrupted; None = it did not.
+        warnings: what a person should know.
+    """
+
+    model: Model
+    predictions: pa.Table
+    evaluations: pa.Table
+    was_there: bool = False
+    resumed_from: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def train(
+    lake: Lake, dataset: Dataset, spec: ModelSpec, *, name: str, road: str = "own", folder: Path | None = None,
+    progress: Progress | None = None, save: bool = True, again: bool = False,
+) -> Trained:
+    """Train a model, evaluate it on all splits, and save it with everything that repeats it.
+
+    The same call after an interruption goes on where it was interrupted, and gives the same model. Where the same data
+    and settings were trained under this name before, that model is given back.
+
+    Args:
+        lake: where graphs are kept and the model is saved.
+        dataset: what to learn; see :func:`ml.data.dataset`.
+        spec: how; what it leaves open is filled in by the number of rows (:func:`ml.defaults.completed`).
+        name: what the model is called; a model of that name gets the next version.
+        road: how several databases were brought together: own, combined, settings or corrected.
+        folder: where the training keeps what it needs to go on; default: one of its own, removed at the end.
+        progress: called now and then.
+        save: whether the model goes into the lake; if not, its row has no name and version.
+        again: train anew what was trained before.
+
+    Raises:
+        InputError: data or settings cannot be trained with; see also :meth:`ml.data.Dataset.check`.
+        TableError: the lake could not be written to.
+    """
+    check_name(name)
+    if road not in ROADS:
+        raise InputError(f"There is no road {road!r:.80}; one of {', '.join(ROADS)} is needed.")
+    dataset.check()
+    spec = completed(spec, dataset)
+    if save and not again and (row := same_model(lake, name, dataset, spec, road)) is not None:
+        return _found(lake, row, dataset)
+    place = folder or scratch.scratch_folder(lake, dataset.sha256, spec.recipe)
+    with scratch.alone_in(place):
+        learned = _learn(lake, dataset, spec, place, progress)
+        if progress:
+            progress(State("evaluating", 0))
+        trained = _judged(dataset, spec, learned, road)
+        if save:
+            model = save_model(lake, trained.model, name, curve=learned.curve, predictions=trained.predictions,
+                               evaluations=trained.evaluations)
+            trained = replace(trained, model=model)
+        if folder is None:
+            scratch.remove(place)
+    return trained
+
+
+def same_model(lake: Lake, name: str, dataset: Dataset, spec: ModelSpec, road: str = "own") -> dict[str, Any] | None:
+    """The newest version of a name that was trained on the same data with the same settings; None = there is none.
+
+    Args:
+        lake: where to look.
+        name: of the model.
+        dataset: the data.
+        spec: the settings, completed for these data (:func:`ml.defaults.completed`).
+        road: how databases were brought together.
+    """
+    for row in reversed(saved(lake, name)):
+        if (row["data_sha256"], row["road"]) == (dataset.sha256, road) and recipe_of(row) == spec.recipe:
+            return row
+    return None
+
+
+def spec_of(row: dict[str, Any]) -> ModelSpec:
+    """How the model of a row of `models` was made: enough to make it again, or anew from other rows."""
+    return ModelSpec.of(json.loads(row["settings_json"])["spec"])
+
+
+def recipe_of(row: dict[str, Any]) -> str:
+    """:attr:`ml.spec.ModelSpec.recipe` of the model of a row of `models`."""
+    return spec_of(row).recipe
+
+
+def _learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress: Progress | None) -> Learned:
+    if spec.is_graph:
+        from ml.learn_graphs import learn
+    else:
+        from ml.learn_features import learn
+    return learn(lake, dataset, spec, folder, progress)
+
+
+def _judged(dataset: Dataset, spec: ModelSpec, learned: Learned, road: str) -> Trained:
+    """Predictions, errors and the row of a model that was just trained."""
+    rows = dataset.rows.take(pa.array(learned.places))
+    judged = prediction_rows(rows, Predicted.of(learned.members), None)
+    evaluations = evaluate(judged, model_id="", unit=dataset.target.unit, target=dataset.target.column)
+    row = model_row(dataset, spec, learned, road) | {"metrics_json": json.dumps(errors(judged), sort_keys=True)}
+    warnings = list(dataset.warnings)
+    if lost := dataset.rows.num_rows - rows.num_rows:
+        warnings.append(f"{lost:,} rows for validation and test hold an element that no training row has: they are "
+                        "left out, as the model cannot say anything of them.")
+    model = Model(row, learned.document, learned.predictor, learned.weights)
+    return Trained(model, judged, evaluations, False, learned.resumed_from, tuple(warnings))
+
+
+def _found(lake: Lake, row: dict[str, Any], dataset: Dataset) -> Trained:
+    """A model that was trained before, with what was said of it then."""
+    where = f"model_id = '{row['model_id']}'"
+    return Trained(
+        load(lake, row["model_id"]), lake.read("predictions", where=where).sort_by("calculation_id"),
+        lake.read("evaluations", where=where), True, None, dataset.warnings,
+    )
