@@ -62,6 +62,12 @@ class Asker:
         found: list[dict[str, Any]] = self.secrets.blotted(run_on(self.connection, query, params).to_pylist())
         return found
 
+    def select(self, sql: str, **values: object) -> list[dict[str, Any]]:
+        """The rows of a SELECT of this program's own; ``values`` are those of the `$name` in it."""
+        found: list[dict[str, Any]] = self.secrets.blotted(
+            self.connection.sql(sql, params=values or None).to_arrow_table().to_pylist())
+        return found
+
     def made_from(self, *tables: str) -> tuple[str, ...]:
         """Tables with their versions, as in `calculations@12`; one never written to is left out."""
         return tuple(f"{name}@{self.versions[name]}" for name in tables if name in self.versions)

@@ -25,19 +25,25 @@ from analytics.report.sections import (
     duplicates,
     element_offsets,
     energies,
+    models,
     offsets,
     overlap,
     quality,
+    retraining,
     similarity,
     subsets,
+    transfer,
 )
 from lake import __version__
 from lake.errors import InputError
 from lake.store.lake import Lake
 
-STYLES = ("style.css", "similar.css")
-SCRIPTS = ("script.js", "matrix.js", "pair.js")
-COMPARISONS = (overlap, energies, offsets, element_offsets, similarity, subsets, duplicates, coverage, quality)
+STYLES = ("style.css", "similar.css", "models.css")
+SCRIPTS = ("script.js", "matrix.js", "pair.js", "choice.js")
+COMPARISONS = (
+    overlap, energies, offsets, element_offsets, similarity, subsets, transfer, models, retraining, duplicates,
+    coverage, quality,
+)
 
 
 def write_report(lake: Lake, output: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,8 @@ MOST_COLOURS = 256
 
 
 def palette_png(
-    indices: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8], transparent: int | None = None
+    indices: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8], transparent: int | None = None, *,
+    alphas: Sequence[int] = (),
 ) -> bytes:
     """Encode an image of palette indices (PNG, ISO/IEC 15948, colour type 3, 8 bits, no filter, no interlace).
 
@@ -22,6 +24,7 @@ def palette_png(
         indices: shape (height, width), values below the number of colours.
         palette: shape (colours, 3), red, green, blue of 0 … 255; at most 256 colours.
         transparent: an index that is drawn fully transparent.
+        alphas: how opaque the first colours are, 0 … 255; the other ones are opaque.
 
     Returns:
         The file's bytes.
@@ -41,8 +44,9 @@ def palette_png(
         _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
         _chunk(b"PLTE", np.ascontiguousarray(palette, dtype=np.uint8).tobytes()),
     ]
-    if transparent is not None:
-        chunks.append(_chunk(b"tRNS", b"\xff" * transparent + b"\x00"))
+    opaque = bytes(alphas) or (b"" if transparent is None else b"\xff" * transparent + b"\x00")
+    if opaque:
+        chunks.append(_chunk(b"tRNS", opaque))
     chunks += [_chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)), _chunk(b"IEND", b"")]
     return SIGNATURE + b"".join(chunks)
 

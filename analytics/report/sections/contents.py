@@ -39,8 +39,7 @@ def section(asker: Asker, rows: list[dict[str, Any]], now: datetime) -> Section:
         ))
     cards = []
     for row in rows:
-        declared = declaration(row["source"]) or _by_prefix(row["source"])
-        cards.append({**row, "declaration": declared, "age": age(row["last_fetched_at"], now)})
+        cards.append({**row, "declaration": declaration_of(row["source"]), "age": age(row["last_fetched_at"], now)})
     total = sum(row["n_rows"] for row in rows)
     caption = Caption(
         "Records per database. A record counts under a column if the value is there; unique materials are "
@@ -49,6 +48,11 @@ def section(asker: Asker, rows: list[dict[str, Any]], now: datetime) -> Section:
         asker.made_from("calculations", "dos", "rejects"), f"{total:,} calculations",
     )
     return Section("contents", "In the lake", lead, {"cards": cards, "caption": caption})
+
+
+def declaration_of(name: str) -> Declaration | None:
+    """The declaration of a database, or of the source that its rows came through."""
+    return declaration(name) or _by_prefix(name)
 
 
 def _by_prefix(name: str) -> Declaration | None:

@@ -1,0 +1,1 @@
+"""What the report says of models: transfer, learning, errors, calibration, cards."""
