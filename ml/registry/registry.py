@@ -53,7 +53,7 @@ def load(lake: Lake, name_or_id: str, device: str = "cpu") -> Model:
 
     Args:
         lake: where it is.
-        name_or_id: name (newest version) or ``name.version``.
+        name_or_id: name (its champion, else its newest version) or ``name.version``.
         device: where it computes: cpu, cuda, or auto.
 
     Raises:

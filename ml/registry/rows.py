@@ -19,6 +19,7 @@ from lake.errors import InputError, TableError
 from lake.store.catalogue import select_table
 from lake.store.duck import connect
 from lake.tables import TABLES
+from ml.registry.champion import champion_id
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -49,7 +50,7 @@ def saved(lake: Lake, name: str | None = None) -> list[dict[str, Any]]:
 
 
 def find(lake: Lake, name_or_id: str) -> dict[str, Any]:
-    """The row of a model: of its newest version by name, or of the one that an id (``name.version``) tells.
+    """The row of a model, by id (``name.version``) or by name: the champion, or without one the newest version.
 
     Raises:
         InputError: there is no such model; the message names those that are.
@@ -63,13 +64,12 @@ def find(lake: Lake, name_or_id: str) -> dict[str, Any]:
         hint = f" Is {close[0]} meant?" if close else ""
         listed = f"Models: {', '.join(names)}." if names else "There are none so far: matlake train makes one."
         raise InputError(f"There is no model {name_or_id!r:.80}.{hint} {listed}")
-    if found is None:
-        return versions[-1]
+    wanted = name_or_id if found else champion_id(lake, name) or versions[-1]["model_id"]
     for row in versions:
-        if row["model_id"] == name_or_id:
+        if row["model_id"] == wanted:
             return row
     numbers = ", ".join(str(row["version"]) for row in versions)
-    raise InputError(f"The model {name} has no version {found[2]}. Versions: {numbers}.")
+    raise InputError(f"The model {name} has no version {wanted.rpartition('.')[2]}. Versions: {numbers}.")
 
 
 def claim(lake: Lake, name: str, curve: Sequence[Mapping[str, Any]]) -> int:
