@@ -24,7 +24,8 @@
 -- column bias_low : lower end of its interval
 -- column bias_high : upper end
 -- column r2 : coefficient of determination
--- column mae_over_spread : mean absolute error over the standard deviation of the values; near 0.8 or above = no better than always saying the mean
+-- column mae_over_spread : mean absolute error over the standard deviation of the values; always saying the mean
+--      gives about 0.8
 with chosen as (
     select model_id
     from models
