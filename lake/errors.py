@@ -41,3 +41,7 @@ class StructureError(MatlakeError):
 
 class WorkerError(MatlakeError):
     """Work spread over processes or machines did not come to its end; the message names the task."""
+
+
+class TrainingError(MatlakeError):
+    """A training cannot go on: a loss that is no number, no memory, no room for what it keeps."""

@@ -45,6 +45,10 @@ class Settings(BaseSettings):
         3, description="Workers that one task may take down with it before the run is given up."
     )
 
+    device: str = Field(
+        "auto", description="Where networks compute: cpu, cuda, cuda:1, …; auto = a GPU where there is one."
+    )
+
     mp_api_key: SecretStr | None = Field(None, description="Key of the Materials Project API.")
     nomad_token: SecretStr | None = Field(None, description="Bearer token of NOMAD or an Oasis, for private data.")
 
