@@ -30,13 +30,15 @@ class Sampler:
         start, end = first * self.batch_size, last * self.batch_size
         n = len(self._places)
         epochs = range(start // n, -(-end // n))
-        row = np.concatenate([self._order(epoch) for epoch in epochs])
+        row: Places = np.concatenate([self._order(epoch) for epoch in epochs])
         self._orders = {epoch: order for epoch, order in self._orders.items() if epoch >= epochs[-1]}
-        return row[start - epochs[0] * n:end - epochs[0] * n].reshape(last - first, self.batch_size)
+        drawn: Places = row[start - epochs[0] * n:end - epochs[0] * n].reshape(last - first, self.batch_size)
+        return drawn
 
     def batch(self, step: int) -> Places:
         """The batch of a step, counted from 0."""
-        return self.batches(step, step + 1)[0]
+        batch: Places = self.batches(step, step + 1)[0]
+        return batch
 
     def _order(self, epoch: int) -> Places:
         if epoch not in self._orders:

@@ -104,10 +104,9 @@ class TrainSettings:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high \
                 or (above and value == low) or (below and value == high):
-            raise InputError(
-                f"{name} of training is {value!r:.40}; a number {'above' if above else 'from'} {low:g}"
-                f"{'' if math.isinf(high) else f' {"to below" if below else "to"} {high:g}'} is needed."
-            )
+            least = f"{'above' if above else 'from'} {low:g}"
+            most = "" if math.isinf(high) else f" {'to below' if below else 'to'} {high:g}"
+            raise InputError(f"{name} of training is {value!r:.40}; a number {least}{most} is needed.")
 
     def plain(self) -> dict[str, Any]:
         """The fields as JSON can hold them."""
