@@ -81,9 +81,9 @@ def record(lake: Lake, name: str, decision: Mapping[str, Any]) -> dict[str, Any]
     def make(delta: DeltaTable | None) -> pa.Table:
         nonlocal written
         with connect(lake.root) as connection:
-            there = connection.execute(
+            there = connection.sql(
                 f"from ({select_table('promotions', delta)}) where name = $name order by decision",
-                {"name": name},
+                params={"name": name},
             ).to_arrow_table().to_pylist()
         earlier = [row for row in there if row["challenger_id"] == decision["challenger_id"]]
         if earlier:
