@@ -49,6 +49,11 @@ class Settings(BaseSettings):
         "auto", description="Where networks compute: cpu, cuda, cuda:1, …; auto = a GPU where there is one."
     )
 
+    tracking_uri: SecretStr | None = Field(
+        None, description="Where MLflow records trainings: address of a server or database, or off; default: "
+                          "mlflow.db in the root of a local lake."
+    )
+
     mp_api_key: SecretStr | None = Field(None, description="Key of the Materials Project API.")
     nomad_token: SecretStr | None = Field(None, description="Bearer token of NOMAD or an Oasis, for private data.")
 
