@@ -66,7 +66,7 @@ class Learner:
         gradients = [one.grad for one in self.parameters if one.grad is not None]
         if self.n_members == 1:
             norm = nn.utils.get_total_norm(gradients, foreach=True)
-            nn.utils.clip_grads_with_norm_(gradients, most, norm, foreach=True)
+            nn.utils.clip_grads_with_norm_(self.parameters, most, norm, foreach=True)
             return
         squares = torch.stack([one.reshape(self.n_members, -1).square().sum(1) for one in gradients]).sum(0)
         factor = (most / (squares.sqrt() + 1e-6)).clamp(max=1.0)

@@ -66,13 +66,10 @@ def fit(
     targets = np.asarray(targets, dtype=np.float64)
     train, validation = (np.asarray(places, dtype=np.int64) for places in (train, validation))
     _check(targets, train, validation, names)
-    random = torch.get_rng_state()
-    with computing(graphs.device, settings.threads):
+    gpus = [graphs.device] if graphs.device.type == "cuda" else []
+    with computing(graphs.device, settings.threads), torch.random.fork_rng(gpus):
         network.to(graphs.device)
-        try:
-            return _Training(network, graphs, targets, train, validation, settings, folder, progress, names).run()
-        finally:
-            torch.set_rng_state(random)
+        return _Training(network, graphs, targets, train, validation, settings, folder, progress, names).run()
 
 
 class _Training:

@@ -56,6 +56,12 @@ def seed_of(seed: int, step: int) -> int:
     return z ^ (z >> 31)
 
 
+def begin_random_numbers(device: torch.device, of_training: int, step: int) -> None:
+    """Begin the random numbers of a step (torch.manual_seed takes milliseconds where CUDA is not in use)."""
+    generator = torch.default_generator if device.type == "cpu" else torch.cuda.default_generators[device.index or 0]
+    generator.manual_seed(seed_of(of_training, step))
+
+
 def add_gradients(network: nn.Module, batch: Any, target: Tensor, loss: Loss, n: int) -> tuple[Tensor, Tensor]:
     """Add the gradients of a batch, or of a part of it, to those of the parameters.
 
@@ -147,7 +153,7 @@ class EagerSteps:
                 self._halve(step, places, error)
 
     def _gradients_in_parts(self, step: int, places: Places) -> tuple[Tensor, Tensor]:
-        torch.manual_seed(seed_of(self.learner.settings.seed, step))
+        begin_random_numbers(self.device, self.learner.settings.seed, step)
         self.learner.forget_gradients()
         value, errors = None, []
         for part in np.array_split(places, self.parts) if self.parts > 1 else (places,):
