@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ml.models import kernels_pointwise
 from ml.models.layers import Seeds, of_members, times
+from ml.models.ops import compiled
 
 
 class Gaussians(nn.Module):
@@ -28,8 +31,21 @@ class Gaussians(nn.Module):
 
     def forward(self, distance: Tensor, first: int = 0, last: int | None = None) -> Tensor:
         """``(D,)`` → ``(D, last − first)``."""
+        if compiled(distance) and not distance.requires_grad:
+            return self._on_cpu(distance, first, self.centres.shape[0] if last is None else last)
         difference = distance[:, None] - self.centres[first:last].to(distance.dtype)
         return difference.square_().mul_(-1 / self.width).exp_()
+
+    def _on_cpu(self, distance: Tensor, first: int, last: int) -> Tensor:
+        steps = np.arange(math.ceil(self.reach(distance.dtype) / self.spacing) + 1) * self.spacing
+        out = distance.new_zeros(distance.shape[0], last - first)
+        fall = np.exp(-(steps**2) / self.width)
+        kernels_pointwise.gaussians(distance.numpy(), self.spacing, self.width, fall, first, out.numpy())
+        return out
+
+    def reach(self, dtype: torch.dtype) -> float:
+        """The difference in Å from which on a Gaussian is zero to rounding."""
+        return math.sqrt(-self.width * math.log(torch.finfo(dtype).eps / 64))
 
     def window(self, distance: Tensor) -> tuple[int, int]:
         """The Gaussians that are not zero to rounding at some distance: first, last + 1.
@@ -39,7 +55,7 @@ class Gaussians(nn.Module):
         n = self.centres.shape[0]
         if distance.device.type != "cpu" or not len(distance):
             return 0, n
-        reach = math.sqrt(-self.width * math.log(torch.finfo(distance.dtype).eps / 64))
+        reach = self.reach(distance.dtype)
         least, most = distance.aminmax()
         first = min(max(math.ceil((float(least) - reach) / self.spacing), 0), n - 1)
         return first, min(max(math.floor((float(most) + reach) / self.spacing) + 1, first + 1), n)

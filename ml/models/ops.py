@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml.models import kernels
+from ml.models import kernels, kernels_pointwise
 
 LOG_2 = math.log(2)
 
 
 def ssp(x: Tensor) -> Tensor:
     """The shifted softplus, ``log(1 + exp(x)) − log 2`` (Schütt et al., SchNet)."""
+    if x.dtype == torch.float32 and x.device.type == "cpu":
+        return _Ssp.apply(x)  # type: ignore[no-any-return, no-untyped-call]
     # In place: the gradient needs what went in, not what came out.
     return functional.softplus(x).sub_(LOG_2)
 
@@ -79,12 +81,43 @@ def compiled(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
 
 
+def dense(x: Tensor) -> Tensor:
+    """The same values without gaps in memory, in any order of dimensions; a copy only where there are gaps."""
+    size = 1
+    for stride, n in sorted(zip(x.stride(), x.shape, strict=True)):
+        if n != 1 and stride != size:
+            return x.contiguous()
+        size *= n
+    return x
+
+
+def _in_memory(x: Tensor) -> kernels.Array:
+    """The values of a dense tensor as they lie in memory."""
+    return x.detach().as_strided((x.numel(),), (1,)).numpy()
+
+
 def _arrays(*tensors: Tensor) -> list[kernels.Array]:
     return [tensor.detach().numpy() for tensor in tensors]
 
 
 def _stacked(*tensors: Tensor) -> list[kernels.Array]:
     return [tensor.detach().contiguous().numpy().reshape(-1, *tensor.shape[-2:]) for tensor in tensors]
+
+
+class _Ssp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = dense(x)
+        y, slope = torch.empty_like(x), torch.empty_like(x)
+        kernels_pointwise.ssp(*[_in_memory(one) for one in (x, y, slope)])
+        ctx.save_for_backward(slope)
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        (slope,) = ctx.saved_tensors
+        return gradient * slope  # type: ignore[no-any-return]
 
 
 class _Send(torch.autograd.Function):
