@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import cluster, convergence, curate, fingerprint, similar
+from flows.commands import cluster, convergence, curate, fingerprint, models, similar, train, transfer
 from flows.options import Format, Output, Root, open_lake
 
 app = typer.Typer(
@@ -150,7 +150,10 @@ app.command("cluster")(cluster.command)
 app.command("convergence")(convergence.command)
 app.command("curate")(curate.command)
 app.command("fingerprint")(fingerprint.command)
+app.command("models")(models.command)
 app.command("similar")(similar.command)
+app.command("train")(train.command)
+app.command("transfer")(transfer.command)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Learned:
         seconds: wall time of training, that before a resume included.
         device: where.
         resumed_from: step at which this run took up an earlier one; None = it did not.
+        notes: what a person should know, such as that batches were halved for want of memory.
     """
 
     document: Document
@@ -48,3 +50,13 @@ class Learned:
     seconds: float
     device: str
     resumed_from: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def plain_curve(points: Iterable[Any]) -> list[dict[str, Any]]:
+    """Points of a learning curve as rows: what is no number is null."""
+    return [
+        {name: None if isinstance(value, float) and not math.isfinite(value) else value
+         for name, value in asdict(point).items()}
+        for point in points
+    ]

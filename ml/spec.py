@@ -9,14 +9,13 @@ from difflib import get_close_matches
 from typing import Any
 
 from lake.errors import InputError
+from ml.training.settings import MACHINE
 
 GRAPH_KINDS = ("mpeu", "schnet", "painn")
 TABULAR_KINDS = ("forest", "mlp")
 KINDS = GRAPH_KINDS + TABULAR_KINDS
 BASELINES = ("elements", "none")
 SECTIONS = ("model", "training", "graph", "features")
-MACHINE = ("device", "threads")
-"""Settings of training that say where it runs; another machine's model is the same model."""
 MOST_MEMBERS = 64
 INPUTS = (
     "source", "energy_functional", "gap_functional", "xc_functional", "plus_u", "code", "cutoff_ev",
@@ -115,8 +114,11 @@ class ModelSpec:
     @property
     def recipe(self) -> str:
         """The JSON without what says where training runs: models of the same recipe and data are the same."""
-        training = {name: value for name, value in self.training.items() if name not in MACHINE}
-        return replace(self, training=training).json()
+        return self.for_any_machine().json()
+
+    def for_any_machine(self) -> ModelSpec:
+        """This spec without what says where training runs."""
+        return replace(self, training={name: value for name, value in self.training.items() if name not in MACHINE})
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> ModelSpec:

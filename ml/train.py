@@ -108,7 +108,7 @@ def same_model(lake: Lake, name: str, dataset: Dataset, spec: ModelSpec, road: s
     """
     for row in reversed(saved(lake, name)):
         if (row["data_sha256"], row["road"]) == (dataset.sha256, road) and recipe_of(row) == spec.recipe:
-            return row
+            return dict(row)
     return None
 
 
@@ -124,10 +124,12 @@ def recipe_of(row: dict[str, Any]) -> str:
 
 def _learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress: Progress | None) -> Learned:
     if spec.is_graph:
-        from ml.learn_graphs import learn
-    else:
-        from ml.learn_features import learn
-    return learn(lake, dataset, spec, folder, progress)
+        from ml import learn_graphs
+
+        return learn_graphs.learn(lake, dataset, spec, folder, progress)
+    from ml import learn_features
+
+    return learn_features.learn(dataset, spec, folder, progress)
 
 
 def _judged(dataset: Dataset, spec: ModelSpec, learned: Learned, road: str) -> Trained:
@@ -138,10 +140,10 @@ def _judged(dataset: Dataset, spec: ModelSpec, learned: Learned, road: str) -> T
     row = model_row(dataset, spec, learned, road) | {"metrics_json": json.dumps(errors(judged), sort_keys=True)}
     warnings = list(dataset.warnings)
     if lost := dataset.rows.num_rows - rows.num_rows:
-        warnings.append(f"{lost:,} rows for validation and test hold an element that no training row has: they are "
-                        "left out, as the model cannot say anything of them.")
+        warnings.append(f"{lost:,} of {dataset.rows.num_rows:,} rows hold an element that no training row has: they "
+                        "are left out of validation and test, as the model cannot say anything of them.")
     model = Model(row, learned.document, learned.predictor, learned.weights)
-    return Trained(model, judged, evaluations, False, learned.resumed_from, tuple(warnings))
+    return Trained(model, judged, evaluations, False, learned.resumed_from, (*warnings, *learned.notes))
 
 
 def _found(lake: Lake, row: dict[str, Any], dataset: Dataset) -> Trained:

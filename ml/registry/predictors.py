@@ -28,6 +28,6 @@ def predictor_of(document: Document, arrays: Mapping[str, npt.NDArray[Any]], dev
         from ml.graph_model import GraphModel
 
         return GraphModel.of(document, arrays, device, where)
-    from ml.tabular_model import TabularPredictor
+    from ml.tabular_model import TabularModel
 
-    return TabularPredictor.of(document, arrays, where)
+    return TabularModel.of(document, arrays, where)

@@ -1,0 +1,150 @@
+"""Training a graph network on a dataset: graphs, targets without the baseline, the loop, and the best weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.element_terms import element_terms, summed
+from ml.elements import elements_of, rows_of_elements
+from ml.graph_model import GraphModel
+from ml.graphs.batch import DeviceGraphs
+from ml.graphs.settings import GraphSettings
+from ml.graphs.store import graph_store
+from ml.learned import Learned, Places, plain_curve
+from ml.models import ModelSettings, build
+from ml.models.inputs import InputEncoding
+from ml.models.settings import QUOTIENT_KINDS
+from ml.progress import Progress, State
+from ml.registry.document import Document
+from ml.spec import ModelSpec
+from ml.training.device import device_of
+from ml.training.loop import fit
+from ml.training.predict import predict
+from ml.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from lake.store.lake import Lake
+    from ml.data.dataset import Dataset
+    from ml.training.result import Fitted
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a network learns from.
+
+    Attributes:
+        places: rows of the dataset that it can learn from or say something of.
+        rows: these rows.
+        train: places of the training rows in them.
+        validation: places of the validation rows in them.
+        elements: atomic numbers of the training rows.
+        model: form of the network.
+        training: how it is trained.
+        graph: how crystals become graphs.
+        encoding: of settings as inputs; None = there are none.
+    """
+
+    places: Places
+    rows: pa.Table
+    train: Places
+    validation: Places
+    elements: tuple[int, ...]
+    model: ModelSettings
+    training: TrainSettings
+    graph: GraphSettings
+    encoding: InputEncoding | None
+
+    @classmethod
+    def of(cls, dataset: Dataset, spec: ModelSpec) -> Prepared:
+        """Check all settings, and find the rows whose elements the training rows hold.
+
+        Raises:
+            InputError: a setting is unknown or impossible.
+        """
+        kind = "quotient" if spec.kind in QUOTIENT_KINDS else "full"
+        training = TrainSettings.of({"seed": spec.seed} | dict(spec.training))
+        graph = GraphSettings.of({"kind": kind} | dict(spec.graph))
+        train_rows = dataset.rows.take(pa.array(dataset.places("train")))
+        elements = elements_of(train_rows)
+        encoding = InputEncoding.of(train_rows, spec.inputs) if spec.inputs else None
+        model = ModelSettings.of({
+            **spec.model, "kind": spec.kind, "elements": elements, "n_members": spec.n_members,
+            "inputs": None if encoding is None else encoding.sizes,
+        })
+        places = rows_of_elements(dataset.rows, elements)
+        rows = dataset.rows.take(pa.array(places))
+        train, validation = (
+            np.flatnonzero(pc.equal(rows["split"], split).to_numpy()).astype(np.int64)
+            for split in ("train", "validation")
+        )
+        return cls(places, rows, train, validation, elements, model, training, graph, encoding)
+
+
+def learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress: Progress | None) -> Learned:
+    """Train a graph network.
+
+    Args:
+        lake: where the graphs are kept.
+        dataset: what to learn.
+        spec: how.
+        folder: of checkpoints: found there, the training goes on.
+        progress: called now and then.
+
+    Raises:
+        InputError: a setting is unknown or impossible.
+        TrainingError: training failed; the message names the materials where some are to blame.
+    """
+    ready = Prepared.of(dataset, spec)
+    device = device_of(ready.training.device)
+    graphs = graph_store(lake, ready.rows, ready.graph, progress=_of_graphs(progress))
+    inputs = None if ready.encoding is None else ready.encoding.encode(ready.rows)
+    on_device = DeviceGraphs.of(graphs.take(graphs.places(ready.rows["structure_sha256"])), device, inputs)
+    actual = dataset.actual[ready.places]
+    baseline = _baseline(ready, actual, spec)
+    added = summed(ready.rows, baseline) if baseline else np.zeros(len(actual))
+    network = build(ready.model, spec.seed).to(device)
+    fitted = fit(
+        network, on_device, actual - added, ready.train, ready.validation, ready.training, folder=folder,
+        progress=progress, names=ready.rows["calculation_id"].to_pylist(),
+    )
+    network.load_state_dict(fitted.weights)
+    places = np.arange(len(actual), dtype=np.int64)
+    members = predict(network, on_device, places, mean=fitted.mean, scale=fitted.scale)
+    document = Document(
+        dataset.target, spec.for_any_machine(),
+        {"model": ready.model.plain(), "graph": asdict(ready.graph), "training": ready.training.recipe},
+        ready.elements, None if ready.encoding is None else ready.encoding.plain(), fitted.mean, fitted.scale, baseline,
+    )
+    predictor = GraphModel(network.eval(), ready.graph, ready.elements, ready.encoding, fitted.mean, fitted.scale,
+                           baseline, device)
+    return _learned(ready, fitted, document, predictor, members + added)
+
+
+def _baseline(ready: Prepared, actual: Any, spec: ModelSpec) -> dict[int, float]:
+    if spec.baseline != "elements":
+        return {}
+    return element_terms(ready.rows.take(pa.array(ready.train)), actual[ready.train])
+
+
+def _learned(
+    ready: Prepared, fitted: Fitted, document: Document, predictor: GraphModel, members: Any
+) -> Learned:
+    return Learned(
+        document, {name: tensor.numpy() for name, tensor in fitted.weights.items()}, predictor, ready.places, members,
+        plain_curve(fitted.curve), predictor.network.n_parameters, fitted.steps, fitted.best_step,
+        fitted.stopped, fitted.seconds, fitted.device, fitted.resumed_from,
+        fitted.notes,
+    )
+
+
+def _of_graphs(progress: Progress | None) -> Callable[[int, int], None] | None:
+    if progress is None:
+        return None
+    return lambda done, total: progress(State("graphs", done, total))
