@@ -22,15 +22,16 @@ def card(lake: Lake, model_id: str) -> str:
 
     Args:
         lake: where the model is.
-        model_id: ``name.version``, or a name: its newest version.
+        model_id: ``name.version``, or a name: its champion, without one its newest version.
 
     Raises:
         InputError: there is no such model.
     """
     with Asker.of(lake) as asker:
         rows = asker.select(
-            "select * from models where model_id = $model or name = $model order by version desc limit 1",
-            model=model_id,
+            "select models.* from models left join promotions on models.model_id = promotions.challenger_id "
+            "and promotions.promoted where models.model_id = $model or models.name = $model "
+            "order by promotions.decision desc nulls last, models.version desc limit 1", model=model_id,
         )
         if not rows:
             raise InputError(f"There is no model {model_id!r:.80} in this lake: matlake models lists those that are.")

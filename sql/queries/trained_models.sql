@@ -27,9 +27,10 @@
 with decided as (
     select
         name,
-        if(promoted, challenger_id, champion_id) as champion_id
+        arg_max(challenger_id, decision) as champion_id
     from promotions
-    qualify row_number() over (partition by name order by decision desc) = 1
+    where promoted
+    group by name
 ),
 
 tested as (

@@ -17,8 +17,8 @@ from lake.ingest.run import ingest
 from lake.store.lake import Lake
 
 SECTIONS = (
-    "contents", "overlap", "energies", "offsets", "element_offsets", "similarity", "subsets", "duplicates",
-    "coverage", "quality", "about",
+    "contents", "overlap", "energies", "offsets", "element_offsets", "similarity", "subsets", "transfer",
+    "models", "retraining", "duplicates", "coverage", "quality", "about",
 )
 DATA = Path(__file__).parents[1] / "data" / "servers"
 VOID = {"meta", "link", "br", "img", "input", "hr"}

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from analytics.report.formats import number, percent
 from analytics.report.svg import drawing, tag
 
-WIDTH, HEIGHT, LEFT, TOP, SIDE = 300.0, 296.0, 62.0, 10.0, 226.0
+WIDTH, HEIGHT, LEFT, TOP, SIDE = 318.0, 298.0, 64.0, 12.0, 226.0
 SERIES = (("coverage_before", "before", "as trained"), ("coverage", "after", "calibrated"))
 
 

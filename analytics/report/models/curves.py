@@ -14,10 +14,11 @@ from analytics.report.models.experiment import Row
 from analytics.report.section import Sources
 from analytics.report.svg import drawing, tag
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760.0, 340.0, 78.0, 48.0, 12.0, 54.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640.0, 310.0, 82.0, 44.0, 12.0, 56.0
 MOST_POINTS = 160
 MOST_LINES = 8
 """As many colours as there are."""
+MOST_MARKS = 6
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,14 @@ class _Log:
         return self.start + share * (self.stop - self.start)
 
     def marks(self) -> list[float]:
-        """Powers of ten, with 2 and 5 times them where the axis is short."""
-        decades = math.log10(self.high / self.low) if self.high > self.low else 0.0
-        factors = (1, 2, 5) if decades < 2.6 else (1,)
+        """Powers of ten, with 2 and 5 or 3 times them where there is room; of very many every other one."""
         powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        found = [f * 10.0**p for p in powers for f in factors]
-        return [value for value in found if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)]
+        for factors in ((1, 2, 5), (1, 3), (1,)):
+            values = (f * 10.0**p for p in powers for f in factors)
+            found = [value for value in values if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)]
+            if len(found) <= MOST_MARKS:
+                return found
+        return found[:: 1 + len(found) // MOST_MARKS]
 
 
 def _axes(across: _Log, up: _Log, unit: str) -> list[Markup]:

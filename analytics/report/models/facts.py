@@ -17,7 +17,8 @@ from analytics.report.section import Sources
 from analytics.report.sections.contents import declaration_of
 
 MOST_SETTINGS = 60
-MOST_ELEMENTS = 118
+SHOWN_APART = ("selection",)
+SPLITS = ("test", "validation", "train")
 Pairs = list[tuple[str, str]]
 
 
@@ -75,7 +76,8 @@ def facts_of(asker: Asker, row: Row, sources: Sources) -> Facts:
     )
     return Facts(
         model_id, summary, _about(row, quantity), _data(row, names), _licence(row), _citations(row, sources),
-        _training(row), settings_of(row["settings_json"]), [_metric(one, sources) for one in _ordered(evaluated, row)],
+        _training(row), settings_of(row["settings_json"]),
+        [_metric(one, sources) for one in _ordered(evaluated or errors_told(row), row)],
         limits(row, elements, evaluated, sources), _commands(row), row["unit"],
     )
 
@@ -128,7 +130,7 @@ def _citations(row: Row, sources: Sources) -> Pairs:
 
 def _training(row: Row) -> Pairs:
     steps = f"{count(row['steps'])}, the best one {count(row['best_step'])}" if row["steps"] is not None else "–"
-    libraries = _flat(row["library_versions_json"])
+    libraries = _leaves("", _read(row["library_versions_json"]))
     return [
         ("parameters", f"{count(row['n_parameters'])} × {counted(row['n_members'], 'member')}"),
         ("seed", str(row["seed"])),
@@ -142,17 +144,18 @@ def _training(row: Row) -> Pairs:
 
 def settings_of(text: str | None) -> Pairs:
     """Settings as `part.name` and value, the first :data:`MOST_SETTINGS`; long lists are told by their length."""
-    found = _flat(text)
+    found = list(_leaves("", {name: value for name, value in _read(text).items() if name not in SHOWN_APART}))
     more = len(found) - MOST_SETTINGS
     return found[:MOST_SETTINGS] + ([("more", f"{more:,} settings that are not shown")] if more > 0 else [])
 
 
-def _flat(text: str | None) -> Pairs:
+def _read(text: str | None) -> Mapping[str, Any]:
+    """A JSON object; empty where the text is none."""
     try:
         values = json.loads(text) if text else {}
     except ValueError:
-        return []
-    return list(_leaves("", values)) if isinstance(values, Mapping) else []
+        return {}
+    return values if isinstance(values, Mapping) else {}
 
 
 def _leaves(path: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -167,10 +170,22 @@ def _leaves(path: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
 
 def _ordered(evaluated: list[dict[str, Any]], row: Row) -> list[dict[str, Any]]:
     """Test before validation before train; own databases first, all together last."""
-    splits = ("test", "validation", "train")
     return sorted(evaluated, key=lambda one: (
-        splits.index(one["split"]) if one["split"] in splits else 3, one["evaluated_on"] == TOGETHER,
+        SPLITS.index(one["split"]) if one["split"] in SPLITS else 3, one["evaluated_on"] == TOGETHER,
         one["evaluated_on"] not in row["sources"], one["evaluated_on"]))
+
+
+def errors_told(row: Row) -> list[dict[str, Any]]:
+    """The errors that the row of a model carries along: all that is known of one that was evaluated elsewhere."""
+    told = _read(row["metrics_json"])
+    on = row["sources"][0] if len(row["sources"]) == 1 else TOGETHER
+    groups = {on: told, **(by_source if isinstance(by_source := told.get("by_source"), Mapping) else {})}
+    return [
+        {"evaluated_on": name, "split": split, "mae_low": None, "mae_high": None, "n": one["n"],
+         **{measure: one.get(measure) for measure in ("mae", "rmse", "bias", "r2")}}
+        for name, of in groups.items() for split in SPLITS
+        if isinstance(one := of.get(split), Mapping) and isinstance(one.get("n"), int)
+    ]
 
 
 def _metric(one: Row, sources: Sources) -> MetricLine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from analytics.report.elements import PLACES
 from analytics.report.formats import count, number, signed
 from analytics.report.models.experiment import TOGETHER, Row
 from analytics.report.section import Sources
+from lake.crystal.formula import SYMBOLS
 
 FEW_ROWS = 20
 """An element in fewer training rows is told apart."""
@@ -26,7 +28,8 @@ def limits(
         evaluated: its rows of `evaluations` over all rows of a database.
         sources: the names that figures use.
     """
-    found = [*_elements(elements), *_reference(row), *_elsewhere(row, evaluated, sources)]
+    seen = _elements(elements) or _known(row["settings_json"])
+    found = [*seen, *_reference(row), *_elsewhere(row, evaluated, sources)]
     if row["n_members"] == 1:
         found.append("It is a single network or forest: it states no uncertainty.")
     elif not row["calibration_json"]:
@@ -52,6 +55,26 @@ def _elements(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         words = [f"{symbol} ({n})" for n, symbol in few]
         found.append(f"In fewer than {FEW_ROWS} training rows: {_named(words)}.")
     return found
+
+
+def _known(settings: str | None) -> list[str]:
+    """What the settings tell, where no predictions of training rows are kept (a model from elsewhere)."""
+    try:
+        numbers = _atomic_numbers(json.loads(settings or "{}"))
+    except ValueError:
+        numbers = None
+    unseen = [symbol for z, symbol in enumerate(SYMBOLS, start=1) if z not in numbers] if numbers else []
+    return [f"Not in its training rows, so it must not be asked about them: {_named(unseen)}."] if unseen else []
+
+
+def _atomic_numbers(values: Any) -> set[int] | None:
+    """The first list of atomic numbers called elements, however deep in the settings."""
+    if not isinstance(values, Mapping):
+        return None
+    found = values.get("elements")
+    if isinstance(found, list) and found and all(type(z) is int for z in found):
+        return set(found)
+    return next((inner for value in values.values() if (inner := _atomic_numbers(value)) is not None), None)
 
 
 def _named(words: Sequence[str]) -> str:

@@ -29,8 +29,8 @@ class Cell:
 
     @property
     def css(self) -> str:
-        """The classes of the cell."""
-        return f"{self.kind}{' full' if self.strength > 55 else ''}"
+        """The classes of the cell: light and dark pages turn their ink at different strengths."""
+        return f"{self.kind}{' half' if self.strength > 50 else ''}{' full' if self.strength > 75 else ''}"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ N_BINS = 128
 MOST_DOTS = 400
 """Up to so many rows each is a dot; more are a picture of their density."""
 WIDTH, HEIGHT, LEFT, TOP, SIDE = 230.0, 232.0, 46.0, 8.0, 178.0
-ALPHAS = (0, 70, 105, 140, 175, 210, 235, 255)
+ALPHAS = (0, 115, 138, 161, 184, 207, 230, 255)
 """How opaque a cell of the picture is: nothing, then by the logarithm of its rows."""
 ALONE_COLOUR, COMMON_COLOUR = (31, 131, 196), (224, 112, 0)
 Ints = npt.NDArray[np.int64]
@@ -164,8 +164,18 @@ def _picture(points: Points, colour: tuple[int, int, int]) -> Markup:
     shades = 1 + np.floor(np.log(points.n) / scale * (levels - 1) + 1e-9).astype(np.uint8)
     image = np.zeros((N_BINS, N_BINS), dtype=np.uint8)
     image[N_BINS - 1 - points.predicted, points.actual] = shades
+    image = _spread(image)
     palette = np.tile(np.array(colour, dtype=np.uint8), (len(ALPHAS), 1))
     return tag(
         "image", href=data_uri(palette_png(image, palette, alphas=ALPHAS)), x=LEFT, y=TOP, width=SIDE, height=SIDE,
         preserveAspectRatio="none", class_="cells",
     )
+
+
+def _spread(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Every cell as a cross of five: a single row would be too small to be seen."""
+    wide = image.copy()
+    for to, of in ((np.s_[1:, :], np.s_[:-1, :]), (np.s_[:-1, :], np.s_[1:, :]), (np.s_[:, 1:], np.s_[:, :-1]),
+                   (np.s_[:, :-1], np.s_[:, 1:])):
+        np.maximum(wide[to], image[of], out=wide[to])
+    return wide

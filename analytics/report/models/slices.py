@@ -13,7 +13,7 @@ FEWEST_ROWS = 10
 """Below this a slice's error is shown pale: a few rows say little."""
 MOST_SLICES = 6
 KINDS = {
-    "common": "in several databases or in one",
+    "common": "material",
     "functional": "functional",
     "plus_u": "Hubbard U",
     "formation_energy": "formation energy",

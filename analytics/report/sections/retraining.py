@@ -12,7 +12,8 @@ from analytics.report.section import Caption, Section, Sources, cut
 TITLE = "Retraining"
 LEAD = (
     "When the rows of a model's subset have changed, a challenger is trained by the same recipe and both are judged on "
-    "the same held-out materials. It becomes the champion only if it is not worse by more than the declared margin."
+    "the same held-out materials. It becomes the champion only if the interval of the difference says that it is not "
+    "worse by more than a margin declared before."
 )
 MOST_NAMES = 6
 MOST_DECISIONS = 12
@@ -40,10 +41,10 @@ def _name(asker: Asker, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]
     shown, more = cut(rows, MOST_DECISIONS)
     unit = next((row["unit"] for row in rows if row["unit"]), "")
     return {
-        "name": name, "champion": last["challenger_id"] if last["promoted"] else last["champion_id"],
+        "name": name, "champion": next((row["challenger_id"] for row in rows if row["promoted"]), None),
         "challenger": last["challenger_id"], "promoted": last["promoted"],
         "reason": last["reason"], "decided_at": last["decided_at"], "unit": unit, "more": more,
-        "decisions": [row | {"difference_words": _difference(row), "versions": _versions(row)} for row in shown],
+        "decisions": [row | {"interval": _interval(row), "versions": _versions(row)} for row in shown],
         "caption": Caption(
             f"Decisions, the newest first. MAE ({unit}) of both on rows that neither has seen; difference: challenger "
             "minus champion with its 95 % interval (paired bootstrap over materials); margin: how much larger it may "
@@ -53,12 +54,9 @@ def _name(asker: Asker, name: str, rows: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
-def _difference(row: dict[str, Any]) -> str:
-    if row["difference"] is None:
-        return number(None)
-    if row["difference_low"] is None or row["difference_high"] is None:
-        return signed(row["difference"])
-    return f"{signed(row['difference'])} [{signed(row['difference_low'])}, {signed(row['difference_high'])}]"
+def _interval(row: dict[str, Any]) -> str:
+    low, high = row["difference_low"], row["difference_high"]
+    return "" if low is None or high is None else f"{signed(low)} … {signed(high)}"
 
 
 def _versions(row: dict[str, Any]) -> str:

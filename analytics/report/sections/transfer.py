@@ -167,7 +167,7 @@ def element_caption(asker: Asker, quantity: Label, n: str, words: str) -> Captio
     """The caption of periodic tables of errors."""
     return Caption(
         f"MAE of the {quantity.text} over the test rows that contain an element, under it their number. Hatched: too "
-        "few test rows (under 5); without a frame: in no test row.", asker.made_from("evaluations"), n, words)
+        "few test rows (under 5); pale: in none.", asker.made_from("evaluations"), n, words)
 
 
 def _curves(part: Part) -> dict[str, Any]:
