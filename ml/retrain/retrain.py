@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from lake.store.lake import Lake
     from ml.data.dataset import Dataset
     from ml.progress import Progress
-    from ml.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class Outcome:
 
 def retrain(
     lake: Lake, name: str, *, margin: float = DEFAULT_MARGIN, progress: Progress | None = None,
-    tracker: Tracker | None = None,
 ) -> Outcome:
     """Train a challenger if the data of the champion changed, and promote it if it is not worse.
 
@@ -57,7 +55,6 @@ def retrain(
         name: of the models.
         margin: how much worse the challenger may be, as a share of the champion's mean absolute error.
         progress: called now and then by the training.
-        tracker: is told of the training.
 
     Raises:
         InputError: there is no model of the name, or none that can be trained again from the lake.
@@ -73,7 +70,7 @@ def retrain(
             if row["model_id"] in tried and row["data_sha256"] == dataset.sha256]
     if same:
         return Outcome(name, str(champion["model_id"]), enrolment, _nothing_to_do(champion, same[-1], dataset))
-    return _challenge(lake, champion, dataset, margin, progress, tracker)
+    return _challenge(lake, champion, dataset, margin, progress)
 
 
 def selection_of(row: dict[str, Any]) -> Selection:
@@ -105,14 +102,13 @@ def _enrol(lake: Lake, champion: dict[str, Any]) -> dict[str, Any]:
 
 
 def _challenge(
-    lake: Lake, champion: dict[str, Any], dataset: Dataset, margin: float, progress: Progress | None,
-    tracker: Tracker | None,
+    lake: Lake, champion: dict[str, Any], dataset: Dataset, margin: float, progress: Progress | None
 ) -> Outcome:
     from ml.train import train
 
     name = champion["name"]
     spec = ModelSpec.of(json.loads(champion["settings_json"])["spec"])
-    trained = train(lake, dataset, spec, name=name, road=champion["road"], progress=progress, tracker=tracker)
+    trained = train(lake, dataset, spec, name=name, road=champion["road"], progress=progress)
     challenger = trained.model
     if dataset.target.reference != champion["target_reference"]:
         found = None
