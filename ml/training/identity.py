@@ -21,13 +21,13 @@ def identity_of(network: nn.Module, graphs: Any, targets: npt.NDArray[np.float64
 
     Args:
         network: with the weights that it starts from.
-        graphs: their ``digest`` counts, where they have one.
+        graphs: which crystals they are of, how they were made, and what enters beside them.
         targets: (n,), in the unit of the target.
         train: rows to learn from; their order does not count.
         validation: rows to evaluate on.
         settings: of training.
     """
-    data = hashlib.sha256(str(getattr(graphs, "digest", "")).encode())
+    data = hashlib.sha256(_of_graphs(graphs))
     for places in (np.sort(train), np.sort(validation)):
         data.update(len(places).to_bytes(8, "little"))
         data.update(np.ascontiguousarray(places, np.int64).tobytes())
@@ -38,3 +38,15 @@ def identity_of(network: nn.Module, graphs: Any, targets: npt.NDArray[np.float64
         form.update(f"{name}{tuple(array.shape)}{array.dtype}".encode())
         form.update(array.reshape(-1).numpy().tobytes())
     return Identity(json.dumps(settings.recipe, sort_keys=True), data.hexdigest(), form.hexdigest())
+
+
+def _of_graphs(graphs: Any) -> bytes:
+    digest = hashlib.sha256()
+    store, inputs = getattr(graphs, "graphs", None), getattr(graphs, "inputs", None)
+    if store is not None:
+        digest.update(repr(store.settings).encode())
+        digest.update(np.ascontiguousarray(store.sha256s).tobytes())
+    if inputs is not None:
+        digest.update(f"{tuple(inputs.shape)}".encode())
+        digest.update(inputs.cpu().contiguous().numpy().tobytes())
+    return digest.digest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,26 +14,27 @@ from torch import nn
 
 from lake.errors import InputError, TrainingError
 from ml.progress import State
+from ml.training.captured import MOST_STEPS, CapturedSteps
 from ml.training.checkpoint import Checkpoints
 from ml.training.counters import Counters
 from ml.training.device import computing, device_name
 from ml.training.identity import identity_of
 from ml.training.learner import Learner
 from ml.training.predict import predict
+from ml.training.recording import GraphRecorder
 from ml.training.result import Fitted, Point
 from ml.training.sampler import Sampler
 from ml.training.schedule import learning_rate
 from ml.training.settings import TrainSettings
-from ml.training.sources import Places, Source
+from ml.training.sources import PaddedSource, Places, Source
 from ml.training.standard import Standard
-from ml.training.step import EagerSteps, NotFiniteError
+from ml.training.step import NotFiniteError, Steps
 from ml.training.validation import errors, evaluated_rows
 
 if TYPE_CHECKING:
     from ml.progress import Progress
 
 SECONDS_PER_CHUNK = 0.25
-MOST_STEPS_PER_CHUNK = 1_000
 MOST_NAMES = 10
 
 
@@ -95,7 +96,13 @@ class _Training:
         dtype = self.learner.parameters[0].dtype
         standardised = torch.from_numpy(self.standard.standardised(targets)).to(graphs.device, dtype)
         sampler = Sampler(train, settings.batch_size, settings.seed)
-        self.steps = EagerSteps(self.learner, graphs, standardised, sampler, parts=self.counters.parts, note=self._note)
+        parts, note = self.counters.parts, self._note
+        self.steps: Steps
+        if graphs.device.type == "cpu":
+            self.steps = Steps(self.learner, graphs, standardised, sampler, parts=parts, note=note)
+        else:
+            self.steps = CapturedSteps(self.learner, cast(PaddedSource, graphs), standardised, sampler, parts=parts,
+                                       note=note, recorder=GraphRecorder() if settings.capture else None)
 
     def run(self) -> Fitted:
         """Train to the end."""
@@ -209,7 +216,7 @@ class _Training:
 
 def _chunk(steps: int, seconds: float) -> int:
     """How many steps until the next look at the clock; what comes out does not depend on it."""
-    return max(1, min(MOST_STEPS_PER_CHUNK, 2 * steps, int(steps * SECONDS_PER_CHUNK / max(seconds, 1e-9))))
+    return max(1, min(MOST_STEPS, 2 * steps, int(steps * SECONDS_PER_CHUNK / max(seconds, 1e-9))))
 
 
 def _check(targets: npt.NDArray[np.float64], train: Places, validation: Places, names: Sequence[str] | None) -> None:

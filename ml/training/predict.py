@@ -45,7 +45,7 @@ def predict(network: nn.Module, graphs: Source, places: Places, *, mean: float, 
             while done < len(places):
                 part = places[done:done + batch_size]
                 try:
-                    batch = graphs.batch(torch.from_numpy(part).to(graphs.device))
+                    batch = graphs.batch(torch.from_numpy(part))
                     found.append(network(batch).cpu().numpy())
                     done += len(part)
                 except (RuntimeError, MemoryError) as error:

@@ -20,15 +20,16 @@ class Sampler:
     """
 
     def __init__(self, places: Places, batch_size: int, seed: int) -> None:
-        self._places = np.sort(np.asarray(places, dtype=np.int64))
+        self.places = np.sort(np.asarray(places, dtype=np.int64))
         self._seed = seed
-        self.batch_size = min(batch_size, len(self._places))
+        # Fewer rows than a batch has: all of them, every time.
+        self.batch_size = min(batch_size, len(self.places))
         self._orders: dict[int, Places] = {}
 
     def batches(self, first: int, last: int) -> Places:
         """The batches of the steps from ``first`` to before ``last``, (last − first, batch_size)."""
         start, end = first * self.batch_size, last * self.batch_size
-        n = len(self._places)
+        n = len(self.places)
         epochs = range(start // n, -(-end // n))
         row: Places = np.concatenate([self._order(epoch) for epoch in epochs])
         self._orders = {epoch: order for epoch, order in self._orders.items() if epoch >= epochs[-1]}
@@ -42,5 +43,5 @@ class Sampler:
 
     def _order(self, epoch: int) -> Places:
         if epoch not in self._orders:
-            self._orders[epoch] = np.random.default_rng((self._seed, epoch)).permutation(self._places)
+            self._orders[epoch] = np.random.default_rng((self._seed, epoch)).permutation(self.places)
         return self._orders[epoch]

@@ -1,4 +1,4 @@
-"""Steps of training, one after the other: batch, forward, backward, Adam."""
+"""One step of training: batch, forward, backward, Adam; in parts where memory is short."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def seed_of(seed: int, step: int) -> int:
     return z ^ (z >> 31)
 
 
-def begin_random_numbers(device: torch.device, of_training: int, step: int) -> None:
+def begin_random_numbers(device: torch.device, seed: int, step: int) -> None:
     """Begin the random numbers of a step (torch.manual_seed takes milliseconds where CUDA is not in use)."""
     generator = torch.default_generator if device.type == "cpu" else torch.cuda.default_generators[device.index or 0]
-    generator.manual_seed(seed_of(of_training, step))
+    generator.manual_seed(seed_of(seed, step))
 
 
 def add_gradients(network: nn.Module, batch: Any, target: Tensor, loss: Loss, n: int) -> tuple[Tensor, Tensor]:
@@ -83,8 +83,8 @@ def add_gradients(network: nn.Module, batch: Any, target: Tensor, loss: Loss, n:
     return value.detach(), errors.detach()
 
 
-class EagerSteps:
-    """Steps whose operations are started one by one, on any device.
+class Steps:
+    """Steps whose operations are started one by one, each looked at before the next.
 
     Args:
         learner: what learns.
@@ -107,21 +107,17 @@ class EagerSteps:
         Args:
             first: counted from 0.
             last: one more than that of the last one.
-            totals: sums so far; on a CPU one step after the other is added, so that they do not depend on how many
-                are done in one call.
+            totals: sums so far; one step after the other is added, so that they do not depend on how many are done
+                in one call.
 
         Raises:
-            NotFiniteError: a loss is no number; on a CPU the weights are those before that step.
+            NotFiniteError: a loss is no number; the weights are those before that step.
             TrainingError: not even one graph at a time fits into memory.
         """
-        if self.device.type == "cpu":
-            return self._run_here(first, last, totals)
-        return self._run_on_gpu(first, last, totals)
-
-    def _run_here(self, first: int, last: int, totals: Totals) -> Totals:
         loss, error = totals.loss, totals.error
         for step, places in zip(range(first, last), self.sampler.batches(first, last), strict=True):
-            found = self._gradients(step, places)
+            begin_random_numbers(self.device, self.learner.settings.seed, step)
+            found = self.gradients(step, places)
             value = found[0].item()
             if not math.isfinite(value):
                 raise self._not_finite(step, places, found[1])
@@ -129,56 +125,47 @@ class EagerSteps:
             loss, error = loss + value / len(found[1]), error + found[1].abs().mean().item()
         return Totals(loss, error)
 
-    def _run_on_gpu(self, first: int, last: int, totals: Totals) -> Totals:
-        """The same without waiting for the device: sums, and the first step with a bad loss, are read at the end."""
-        sums = torch.tensor((totals.loss, totals.error), dtype=torch.float64, device=self.device)
-        bad = torch.full((), -1, dtype=torch.int64, device=self.device)
-        rate = torch.zeros((), device=self.device)
-        batches = self.sampler.batches(first, last)
-        for step, places in zip(range(first, last), batches, strict=True):
-            found = self._gradients(step, places)
-            rate.fill_(learning_rate(self.learner.settings, step))
-            self.learner.update(rate)
-            tally(sums, bad, *found, step)
-        return read(sums, bad, first, batches)
+    def gradients(self, step: int, places: Places) -> tuple[Tensor, Tensor]:
+        """Gradients of a batch, in as many parts as memory asks for; its loss and errors.
 
-    def _gradients(self, step: int, places: Places) -> tuple[Tensor, Tensor]:
-        """Gradients of a batch, in as many parts as fit into memory."""
+        Raises:
+            TrainingError: not even one graph at a time fits into memory.
+        """
         while True:
             try:
-                return self._gradients_in_parts(step, places)
+                return self._gradients_in_parts(places)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                self._halve(step, places, error)
+                reason = str(error).partition("\n")[0][:200]
+            # Here the error is gone, and with it what the failed pass had made.
+            self._halve(step, places, reason)
+            begin_random_numbers(self.device, self.learner.settings.seed, step)
 
-    def _gradients_in_parts(self, step: int, places: Places) -> tuple[Tensor, Tensor]:
-        begin_random_numbers(self.device, self.learner.settings.seed, step)
+    def _gradients_in_parts(self, places: Places) -> tuple[Tensor, Tensor]:
         self.learner.forget_gradients()
         value, errors = None, []
         for part in np.array_split(places, self.parts) if self.parts > 1 else (places,):
-            at = torch.from_numpy(part).to(self.device, non_blocking=True)
-            batch, target = self.graphs.batch(at), self.targets[at]
+            at = torch.from_numpy(part)
+            batch, target = self.graphs.batch(at), self.targets[at.to(self.device, non_blocking=True)]
             found = add_gradients(self.learner.network, batch, target, self.loss, len(places))
             value = found[0] if value is None else value + found[0]
             errors.append(found[1])
         assert value is not None
         return value, errors[0] if len(errors) == 1 else torch.cat(errors, dim=1)
 
-    def _halve(self, step: int, places: Places, error: BaseException) -> None:
+    def _halve(self, step: int, places: Places, reason: str) -> None:
         """Let a batch go through the network in twice as many parts from now on."""
         self.learner.forget_gradients()
-        # The traceback holds what the failed pass had made.
-        error.__traceback__ = None
         release(self.device)
         if self.parts >= len(places):
             raise TrainingError(
                 f"Memory of {self.device} is used up at step {step:,} even with one graph at a time: train with fewer "
-                f"channels or members, or where there is more memory. ({str(error).splitlines()[0][:200]})"
-            ) from None
+                f"channels or members, or where there is more memory. ({reason})"
+            )
         self.parts = min(2 * self.parts, len(places))
         self.note(f"Memory of {self.device} is used up: batches of {len(places)} now go through the network in "
-                  f"{self.parts} parts, at most {-(-len(places) // self.parts)} graphs each; the optimiser still sees "
+                  f"{self.parts} parts of {-(-len(places) // self.parts)} graphs at most; the optimiser still sees "
                   "whole batches.")
 
     def _not_finite(self, step: int, places: Places, errors: Tensor) -> NotFiniteError:
@@ -187,36 +174,3 @@ class EagerSteps:
             return NotFiniteError(step - 1, self.sampler.batch(step - 1))
         bad = (~torch.isfinite(errors)).any(dim=0).cpu().numpy()
         return NotFiniteError(step, places[bad] if bad.any() else places)
-
-
-def tally(sums: Tensor, bad: Tensor, loss: Tensor, errors: Tensor, step: int | Tensor) -> None:
-    """Add a step to sums on the device, and remember the first whose loss is no number.
-
-    Args:
-        sums: of losses and errors, (2,).
-        bad: that step, or −1, ().
-        loss: summed over members, ().
-        errors: (n_members, n_graphs).
-        step: which one it is.
-    """
-    sums += torch.stack((loss / errors.shape[0], errors.abs().mean()))
-    first = (bad < 0) & ~torch.isfinite(loss)
-    bad.copy_(torch.where(first, step, bad))
-
-
-def read(sums: Tensor, bad: Tensor, first: int, batches: Places) -> Totals:
-    """Read sums back from the device.
-
-    Args:
-        sums: of losses and errors, (2,).
-        bad: the first step whose loss was no number, or −1, ().
-        first: step of the first batch.
-        batches: what was learned from, (steps, batch_size).
-
-    Raises:
-        NotFiniteError: a loss was no number.
-    """
-    loss, error, step = torch.cat((sums, bad.double()[None])).tolist()
-    if step >= 0:
-        raise NotFiniteError(int(step), batches[int(step) - first])
-    return Totals(loss, error)
