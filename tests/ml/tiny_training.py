@@ -19,7 +19,6 @@ class Crystals:
     values: Tensor
     offsets: np.ndarray
     device: torch.device = CPU
-    digest: str = "crystals"
 
     @classmethod
     def some(cls, n: int = 60, width: int = 4, seed: int = 0) -> Crystals:
