@@ -19,7 +19,9 @@ from ml.registry.registry import load
 from ml.registry.registry import save as save_model
 from ml.registry.rows import check_name, saved
 from ml.spec import ModelSpec
+from ml.tracking import NullTracker, Tracker, tracker_for
 from ml.train_rows import errors, model_row, prediction_rows
+from ml.train_tracking import finished, telling
 
 if TYPE_CHECKING:
     from lake.store.lake import Lake
@@ -52,7 +54,7 @@ class Trained:
 
 def train(
     lake: Lake, dataset: Dataset, spec: ModelSpec, *, name: str, road: str = "own", folder: Path | None = None,
-    progress: Progress | None = None, save: bool = True, again: bool = False,
+    progress: Progress | None = None, save: bool = True, again: bool = False, tracker: Tracker | None = None,
 ) -> Trained:
     """Train a model, evaluate it on all splits, and save it with everything that repeats it.
 
@@ -69,6 +71,7 @@ def train(
         progress: called now and then.
         save: whether the model goes into the lake; if not, its row has no name and version.
         again: train anew what was trained before.
+        tracker: is told of the training; default: what the settings ask for where the model is saved, else nobody.
 
     Raises:
         InputError: data or settings cannot be trained with; see also :meth:`ml.data.Dataset.check`.
@@ -82,15 +85,18 @@ def train(
     if save and not again and (row := same_model(lake, name, dataset, spec, road)) is not None:
         return _found(lake, row, dataset)
     place = folder or scratch.scratch_folder(lake, dataset.sha256, spec.recipe)
-    with scratch.alone_in(place):
-        learned = _learn(lake, dataset, spec, place, progress)
-        if progress:
-            progress(State("evaluating", 0))
+    tracker = tracker or (tracker_for(lake) if save else NullTracker())
+    with scratch.alone_in(place), telling(tracker, name, dataset, spec, road, progress) as told:
+        learned = _learn(lake, dataset, spec, place, told.show)
+        told.curve(learned)
+        told.show(State("evaluating", learned.steps))
         trained = _judged(dataset, spec, learned, road)
         if save:
+            trained.model.row["tracking_run_id"] = tracker.run_id()
             model = save_model(lake, trained.model, name, curve=learned.curve, predictions=trained.predictions,
                                evaluations=trained.evaluations)
             trained = replace(trained, model=model)
+        finished(tracker, trained.model)
         if folder is None:
             scratch.remove(place)
     return trained
