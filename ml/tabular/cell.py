@@ -27,16 +27,19 @@ def cell_features(rows: pa.Table) -> NDArray[np.float64]:
         (n, 9), columns as in :data:`CELL_NAMES`.
 
     Raises:
-        InputError: a row lacks one of them, or its cell has no volume.
+        InputError: a row lacks one of them, or its cell has no volume or no atoms.
     """
     for name in ("lattice_vectors_angstrom", "n_sites", "spacegroup_number"):
-        if rows[name].null_count:
+        absent = rows[name].null_count if name in rows.column_names else rows.num_rows
+        if absent:
             raise InputError(
-                f"{rows[name].null_count} of {rows.num_rows} rows have no {name}, which the features composition+cell "
-                "need: leave these rows out, or take the features composition."
+                f"{absent} of {rows.num_rows} rows have no {name}, which the features composition+cell need: leave "
+                "these rows out, or take the features composition."
             )
-    volumes = _volumes_angstrom3(rows["lattice_vectors_angstrom"]) / rows["n_sites"].to_numpy()
-    groups = rows["spacegroup_number"].to_numpy()
+    n_sites, groups = rows["n_sites"].to_numpy(), rows["spacegroup_number"].to_numpy()
+    if (n_sites < 1).any() or (groups < 1).any() or (groups > SYSTEMS["cubic"]).any():
+        raise InputError("A row's cell has no atoms, or its space group is none from 1 to 230: leave such rows out.")
+    volumes = _volumes_angstrom3(rows["lattice_vectors_angstrom"]) / n_sites
     systems = np.searchsorted(list(SYSTEMS.values()), groups)
     return np.column_stack((volumes, groups, np.eye(len(SYSTEMS))[systems]))
 

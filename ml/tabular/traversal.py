@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-from numba import njit
-
-
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile on first use, keeping the machine code where there is a place for it."""
-    try:
-        return cast(Callable[..., Any], njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # numba's "no locator available": nowhere to write
-        return cast(Callable[..., Any], njit(nogil=True)(function))
+from lake.compiled import compiled
 
 
-@_compiled
+@compiled
 def traverse(values: Any, tree_starts: Any, right: Any, feature: Any, number: Any, first: int, last: int,
              predicted: Any) -> None:
     """Fill ``predicted[t, i]`` with the value of the leaf that row i ends in, for trees first to last (not included).
