@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lake.errors import InputError
+from ml.models.settings import is_number
 from ml.tabular.trees import Trees
 
 PORTION = 20
@@ -41,13 +42,14 @@ class ForestSettings:
     max_depth: int | None = None
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.n_estimators, int) and isinstance(self.min_samples_leaf, int)
-        if not whole or self.n_estimators < 1 or self.min_samples_leaf < 1 or not 0 < self.max_features <= 1:
+        counts: tuple[object, ...] = (self.n_estimators, self.min_samples_leaf)
+        whole = all(type(n) is int and n >= 1 for n in counts)
+        if not whole or not is_number(self.max_features) or not 0 < self.max_features <= 1:
             raise InputError(
                 f"A forest cannot be grown with {self}: n_estimators and min_samples_leaf are whole numbers from 1, "
                 "max_features is a share above 0 and up to 1."
             )
-        if self.max_depth is not None and (not isinstance(self.max_depth, int) or self.max_depth < 1):
+        if self.max_depth is not None and (type(self.max_depth) is not int or self.max_depth < 1):
             raise InputError(f"max_depth is {self.max_depth!r}: a whole number from 1, or none, is needed.")
 
     @classmethod
@@ -71,8 +73,8 @@ class ForestPoint:
     step: int
     train_loss: float
     train_mae: float
-    validation_mae: float
-    validation_rmse: float
+    validation_mae: float | None
+    validation_rmse: float | None
     learning_rate: float | None
     seconds: float
 
@@ -215,7 +217,7 @@ def _point(step: int, predicted: Floats, actual: Floats, n_train: int, seconds: 
     errors = predicted - actual
     learnt, held = errors[:n_train], errors[n_train:]
     spread = float(actual[:n_train].std()) or 1.0
-    mae, rmse = (float(np.abs(held).mean()), float(np.sqrt((held**2).mean()))) if len(held) else (np.nan, np.nan)
+    mae, rmse = (float(np.abs(held).mean()), float(np.sqrt((held**2).mean()))) if len(held) else (None, None)
     return ForestPoint(
         step, float((learnt**2).mean()) / spread**2, float(np.abs(learnt).mean()), mae, rmse, None, seconds
     )
