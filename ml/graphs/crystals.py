@@ -184,4 +184,5 @@ def _without(table: pa.Table, bad: pa.Array) -> pa.Table:
 
 def _numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     flat = pc.list_flatten(pc.list_flatten(column))
-    return np.ascontiguousarray(flat.to_numpy(zero_copy_only=False), dtype=np.float64)
+    # Writable, for numba compiles another kernel for arrays that are not.
+    return np.require(flat.to_numpy(zero_copy_only=False), np.float64, ["C", "W"])

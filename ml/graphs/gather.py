@@ -17,12 +17,20 @@ OFFSETS = {"node": "node_offsets", "edge": "edge_offsets", "distance": "distance
 
 @compiled
 def copy_ranges(source: Any, starts: Any, counts: Any, target: Any) -> None:
-    """Copy ranges of one array, one after the other, to another."""
+    """Copy ranges of an array of bytes, one after the other, to another."""
     n = 0
     for k in range(len(starts)):
         for at in range(starts[k], starts[k] + counts[k]):
             target[n] = source[at]
             n += 1
+
+
+def ranges_of(array: Array, starts: Ints, counts: Ints) -> Array:
+    """Ranges of the rows of an array, one after the other."""
+    made = np.empty((int(counts.sum()), *array.shape[1:]), array.dtype)
+    width = array.itemsize * int(np.prod(array.shape[1:]))
+    copy_ranges(array.reshape(-1).view(np.uint8), starts * width, counts * width, made.reshape(-1).view(np.uint8))
+    return made
 
 
 def taken(graphs: Graphs, places: Ints) -> Graphs:
@@ -34,10 +42,7 @@ def taken(graphs: Graphs, places: Ints) -> Graphs:
             continue
         offsets = getattr(graphs, OFFSETS[kind])
         starts, counts = offsets[places], np.diff(offsets)[places]
-        width = 1 if array.ndim == 1 else array.shape[1]
-        target = np.empty((int(counts.sum()), *array.shape[1:]), dtype=array.dtype)
-        copy_ranges(array.reshape(-1), starts * width, counts * width, target.reshape(-1))
-        arrays[name] = target
+        arrays[name] = ranges_of(array, starts, counts)
         arrays[OFFSETS[kind]] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Graphs(graphs.settings, **arrays)
 
@@ -72,9 +77,7 @@ def batch_arrays(
                  *made)
     if vectors is None:
         return made, None
-    turned = np.empty((n_edges, 3), number)
-    copy_ranges(vectors.reshape(-1), 3 * starts[places, 1], 3 * counts[places, 1], turned.reshape(-1))
-    return made, turned
+    return made, ranges_of(vectors, starts[places, 1], counts[places, 1])
 
 
 @compiled

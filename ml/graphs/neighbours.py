@@ -13,132 +13,51 @@ from typing import Any
 import numpy as np
 
 from lake.compiled import compiled
+from ml.graphs.cell import bins_of, frame, heights_of, reduce_cell
+from ml.graphs.ordering import grown, sort
 
 COINCIDE_ANGSTROM = 0.1
 """Atoms closer than this are no two atoms: the shortest bond there is, of H₂, is 0.74 Å."""
-BINNED_FROM = 96
-"""Cells of at least so many atoms are sorted into bins first; below, looking at every pair is faster."""
 ROUND = 1.0 + 1e-6
 """Tolerances and lattice parameters are round numbers, so that a difference may be a tolerance but for the last bit."""
 
 
 @compiled
-def reduce_cell(lattice: Any, positions: Any) -> tuple[Any, Any]:
-    """Shorter vectors of the same lattice, ascending in length, and the positions in them, within the cell.
+def images(
+    places: Any, i: int, j: int, triangle: Any, radius: float, found: Any, senders: Any, n: int
+) -> int:
+    """Append the images of atom ``j`` within a radius of atom ``i``; returns how many are found then.
 
-    Args:
-        lattice: (3, 3), rows a, b, c, Å.
-        positions: (n, 3), fractional.
-    """
-    cell = lattice.copy()
-    places = positions - np.floor(positions)
-    for _ in range(1_000):
-        changed = False
-        for i in range(3):
-            for j in range(3):
-                if i == j:
-                    continue
-                square = (cell[j] * cell[j]).sum()
-                times = np.rint((cell[i] * cell[j]).sum() / square)
-                if times != 0.0:
-                    shorter = cell[i] - times * cell[j]
-                    if (shorter * shorter).sum() < (1.0 - 1e-12) * (cell[i] * cell[i]).sum():
-                        cell[i] = shorter
-                        places[:, j] += times * places[:, i]
-                        changed = True
-        if not changed:
-            break
-    for last in (2, 1, 2):
-        if (cell[last - 1] ** 2).sum() > (cell[last] ** 2).sum():
-            for k in range(3):
-                cell[last - 1, k], cell[last, k] = cell[last, k], cell[last - 1, k]
-            for n in range(len(places)):
-                places[n, last - 1], places[n, last] = places[n, last], places[n, last - 1]
-    return cell, places - np.floor(places)
-
-
-@compiled
-def frame(cell: Any) -> tuple[Any, Any]:
-    """The cell as a lower triangle, and the axes in which it is one: ``cell = triangle @ axes``."""
-    triangle = np.zeros((3, 3))
-    axes = np.zeros((3, 3))
-    for i in range(3):
-        rest = cell[i].copy()
-        for j in range(i):
-            triangle[i, j] = (cell[i] * axes[j]).sum()
-            rest -= triangle[i, j] * axes[j]
-        triangle[i, i] = math.sqrt((rest * rest).sum())
-        axes[i] = rest / triangle[i, i]
-    return triangle, axes
-
-
-@compiled
-def bins_of(places: Any, heights: Any, width: float) -> tuple[Any, Any, Any, Any]:
-    """The atoms sorted into bins of about the given width.
-
-    Args:
-        places: (n, 3), fractional, within the cell.
-        heights: (3,), distances between opposite faces of the cell, Å.
-        width: of a bin, Å.
-
-    Returns:
-        Bins along each vector (3,), each atom's bin (n, 3), atoms by bin (n,), where each bin starts in them.
-    """
-    n = len(places)
-    grid = np.ones(3, dtype=np.int64)
-    if n >= BINNED_FROM:
-        most = int(2.0 * n ** (1 / 3))
-        for axis in range(3):
-            grid[axis] = max(1, min(most, int(heights[axis] / width)))
-    place = np.empty((n, 3), dtype=np.int64)
-    starts = np.zeros(grid[0] * grid[1] * grid[2] + 1, dtype=np.int64)
-    for i in range(n):
-        for axis in range(3):
-            place[i, axis] = min(grid[axis] - 1, int(places[i, axis] * grid[axis]))
-        starts[(place[i, 0] * grid[1] + place[i, 1]) * grid[2] + place[i, 2] + 1] += 1
-    starts = np.cumsum(starts)
-    cursor = starts.copy()
-    atoms = np.empty(n, dtype=np.int64)
-    for i in range(n):
-        at = (place[i, 0] * grid[1] + place[i, 1]) * grid[2] + place[i, 2]
-        atoms[cursor[at]] = i
-        cursor[at] += 1
-    return grid, place, atoms, starts
-
-
-@compiled
-def images(of: Any, other: Any, itself: bool, triangle: Any, radius: float, found: Any, n: int) -> int:
-    """Append the images of one atom within a radius of another to ``found``; returns how many it then holds.
-
-    Where ``found`` is too short the rest is counted but not kept.
+    Those beyond the end of ``found`` are counted but not kept.
     """
     square = radius * radius
-    z2 = other[2] - of[2]
-    reach2 = radius / triangle[2, 2]
-    for s2 in range(math.ceil(-reach2 - z2), math.floor(reach2 - z2) + 1):
-        x2 = (z2 + s2) * triangle[2, 2]
+    d0, d1, d2 = places[j, 0] - places[i, 0], places[j, 1] - places[i, 1], places[j, 2] - places[i, 2]
+    reach = radius / triangle[2, 2]
+    for s2 in range(math.ceil(-reach - d2), math.floor(reach - d2) + 1):
+        z2 = d2 + s2
+        x2 = z2 * triangle[2, 2]
         left2 = square - x2 * x2
         if left2 < 0.0:
             continue
-        z1 = other[1] - of[1] + (z2 + s2) * triangle[2, 1] / triangle[1, 1]
-        reach1 = math.sqrt(left2) / triangle[1, 1]
-        for s1 in range(math.ceil(-reach1 - z1), math.floor(reach1 - z1) + 1):
-            x1 = (z1 + s1) * triangle[1, 1]
+        at = d1 + z2 * triangle[2, 1] / triangle[1, 1]
+        reach = math.sqrt(left2) / triangle[1, 1]
+        for s1 in range(math.ceil(-reach - at), math.floor(reach - at) + 1):
+            x1 = (at + s1) * triangle[1, 1]
             left1 = left2 - x1 * x1
             if left1 < 0.0:
                 continue
-            at = (other[1] - of[1] + s1) * triangle[1, 0] + (z2 + s2) * triangle[2, 0]
-            z0 = other[0] - of[0] + at / triangle[0, 0]
-            reach0 = math.sqrt(left1) / triangle[0, 0]
-            for s0 in range(math.ceil(-reach0 - z0), math.floor(reach0 - z0) + 1):
-                if itself and s0 == 0 and s1 == 0 and s2 == 0:
+            on = d0 + ((d1 + s1) * triangle[1, 0] + z2 * triangle[2, 0]) / triangle[0, 0]
+            reach = math.sqrt(left1) / triangle[0, 0]
+            for s0 in range(math.ceil(-reach - on), math.floor(reach - on) + 1):
+                if i == j and s0 == 0 and s1 == 0 and s2 == 0:
                     continue
-                if n < len(found):
-                    x0 = (z0 + s0) * triangle[0, 0]
+                if n < len(senders):
+                    x0 = (on + s0) * triangle[0, 0]
                     found[n, 0] = math.sqrt(x0 * x0 + x1 * x1 + x2 * x2)
                     found[n, 1] = x0
                     found[n, 2] = x1
                     found[n, 3] = x2
+                    senders[n] = j
                 n += 1
     return n
 
@@ -149,25 +68,19 @@ def around(
     found: Any, senders: Any,
 ) -> int:
     """All atoms within a radius of atom ``i``, as :func:`images` appends them; returns how many there are."""
-    n = 0
-    span = np.empty((3, 2), dtype=np.int64)
+    n = np.int64(0)  # no literal, which would be a type of its own
+    first, last = np.empty(3, np.int64), np.empty(3, np.int64)
     for axis in range(3):
         reach = int(radius * grid[axis] / heights[axis]) + 1
-        if 2 * reach + 1 >= grid[axis]:
-            span[axis, 0] = 0
-            span[axis, 1] = grid[axis]
-        else:
-            span[axis, 0] = place[i, axis] - reach
-            span[axis, 1] = place[i, axis] + reach + 1
-    for b0 in range(span[0, 0], span[0, 1]):
-        for b1 in range(span[1, 0], span[1, 1]):
-            for b2 in range(span[2, 0], span[2, 1]):
+        is_all = 2 * reach + 1 >= grid[axis]
+        first[axis] = 0 if is_all else place[i, axis] - reach
+        last[axis] = grid[axis] if is_all else place[i, axis] + reach + 1
+    for b0 in range(first[0], last[0]):
+        for b1 in range(first[1], last[1]):
+            for b2 in range(first[2], last[2]):
                 at = ((b0 % grid[0]) * grid[1] + b1 % grid[1]) * grid[2] + b2 % grid[2]
                 for k in range(starts[at], starts[at + 1]):
-                    j = atoms[k]
-                    before = n
-                    n = images(places[i], places[j], i == j, triangle, radius, found, n)
-                    senders[before : min(n, len(senders))] = j
+                    n = images(places, i, atoms[k], triangle, radius, found, senders, n)
     return n
 
 
@@ -190,7 +103,9 @@ def shells(distances: Any, radius: float, n_neighbours: int, largest: float, tol
     if n < n_neighbours or distances[last] > largest * ROUND:
         if radius < largest * ROUND or n == 0:
             return -1.0
-        last = max(0, int(np.searchsorted(distances, largest * ROUND)) - 1)
+        last = min(last, n - 1)
+        while last > 0 and distances[last] > largest * ROUND:
+            last -= 1
     while last + 1 < n and distances[last + 1] - distances[last] <= tolerance * ROUND:
         last += 1
     if distances[last] + tolerance * ROUND > radius:
@@ -200,8 +115,8 @@ def shells(distances: Any, radius: float, n_neighbours: int, largest: float, tol
 
 @compiled
 def neighbours(
-    lattice: Any, positions: Any, n_neighbours: int, largest: float, tolerance: float
-) -> tuple[Any, Any, Any, Any, int]:
+    lattice: Any, positions: Any, n_neighbours: int, largest: float, tolerance: float, axes: Any, ends: Any
+) -> tuple[Any, Any, int]:
     """The neighbours of every atom in full shells; see :func:`shells`.
 
     Args:
@@ -210,53 +125,54 @@ def neighbours(
         n_neighbours: how many neighbours at least.
         largest: Å.
         tolerance: Å.
+        axes: is filled with the axes of the frame in which vectors are, (3, 3).
+        ends: is filled with where each atom's edges end, (n,).
 
     Returns:
-        Where each atom's edges end (n,); sender of every edge (m,); its distance and the vector from receiver to
-        sender, in a frame of the cell's own (m, 4), Å; the axes of that frame (3, 3); an atom with which another
-        coincides, -1 if none does.
+        Distance of every edge and its vector from receiver to sender, in that frame, Å, (≥ m, 4); its sender
+        (≥ m, 1); an atom with which another coincides, -1 if none does.
     """
     n = len(positions)
-    cell, places = reduce_cell(lattice, positions)
-    triangle, axes = frame(cell)
+    cell, places = lattice.copy(), positions.copy()
+    triangle, heights = np.empty((3, 3)), np.empty(3)
+    reduce_cell(cell, places)
+    frame(cell, triangle, axes)
     volume = triangle[0, 0] * triangle[1, 1] * triangle[2, 2]
-    heights = np.empty(3)
-    for axis in range(3):
-        one, two = cell[(axis + 1) % 3], cell[(axis + 2) % 3]
-        heights[axis] = volume / math.sqrt((one * one).sum() * (two * two).sum() - (one * two).sum() ** 2)
-    # A sphere of the crystal's density with some more atoms than are asked for.
-    radius = (3.0 * (1.25 * n_neighbours + 6.0) * volume / (4.0 * math.pi * n)) ** (1 / 3)
+    heights_of(cell, volume, heights)
     most = largest * ROUND + 4.0 * tolerance
-    radius = min(radius, most)
-    grid, place, atoms, starts = bins_of(places, heights, 0.5 * radius)
-    found = np.empty((16 * n_neighbours + 256, 4))
-    senders = np.empty(len(found), dtype=np.int64)
-    ends = np.empty(n, dtype=np.int64)
-    edges = np.empty((n * (n_neighbours + n_neighbours // 2 + 8), 4))
-    edge_senders = np.empty(len(edges), dtype=np.int32)
+    # A sphere of the crystal's density with some more atoms than are asked for.
+    radius = min(most, (3.0 * (1.25 * n_neighbours + 6.0) * volume / (4.0 * math.pi * n)) ** (1 / 3))
+    grid, place, atoms = np.empty(3, np.int64), np.empty((n, 3), np.int64), np.empty(n, np.int64)
+    starts = bins_of(places, heights, 0.5 * radius, grid, place, atoms)
+    n_room = 16 * n_neighbours + 256
+    found, senders, ordered = np.empty((n_room, 4)), np.empty(n_room, np.int32), np.empty(n_room)
+    n_edges = n * (n_neighbours + n_neighbours // 2 + 8)
+    edges, edge_senders = np.empty((n_edges, 4)), np.empty((n_edges, 1), np.int32)
     n_edges = 0
     for i in range(n):
-        while True:
+        reach = -1.0
+        while reach < 0.0:
             n_found = around(i, places, triangle, heights, grid, place, atoms, starts, radius, found, senders)
-            if n_found > len(found):
-                found = np.empty((2 * n_found, 4))
-                senders = np.empty(2 * n_found, dtype=np.int64)
+            if n_found > n_room:
+                n_room = 2 * n_found
+                found, senders, ordered = np.empty((n_room, 4)), np.empty(n_room, np.int32), np.empty(n_room)
                 continue
-            reach = shells(np.sort(found[:n_found, 0]), radius, n_neighbours, largest, tolerance)
-            if reach > 0.0:
-                break
-            radius = most if 0.8 * most < radius < most else 1.25 * radius + 2.0 * tolerance
-        while n_edges + n_found > len(edges):
-            edges = np.concatenate((edges, np.empty_like(edges)))
-            edge_senders = np.concatenate((edge_senders, np.empty_like(edge_senders)))
+            for k in range(n_found):
+                ordered[k] = found[k, 0]
+            sort(ordered[:n_found].view(np.uint64))
+            reach = shells(ordered[:n_found], radius, n_neighbours, largest, tolerance)
+            if reach < 0.0:
+                radius = most if 0.8 * most < radius < most else 1.25 * radius + 2.0 * tolerance
+        if ordered[0] < COINCIDE_ANGSTROM:
+            return edges, edge_senders, i
+        edges, edge_senders = grown(edges, n_edges + n_found), grown(edge_senders, n_edges + n_found)
         for k in range(n_found):
             if found[k, 0] <= reach:
-                if found[k, 0] < COINCIDE_ANGSTROM:
-                    return ends, edge_senders, edges, axes, i
-                edges[n_edges] = found[k]
-                edge_senders[n_edges] = senders[k]
+                for column in range(4):
+                    edges[n_edges, column] = found[k, column]
+                edge_senders[n_edges, 0] = senders[k]
                 n_edges += 1
         ends[i] = n_edges
         # Most atoms of a crystal see about as far as the one before.
         radius = 1.1 * reach + 2.0 * tolerance
-    return ends, edge_senders[:n_edges], edges[:n_edges], axes, -1
+    return edges, edge_senders, -1

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lake.compiled import compiled
+from ml.graphs.ordering import ranks, sort
 
 EQUAL_ANGSTROM = 1e-9
 """Steps between distances that differ by less are equal but for the last bits."""
@@ -46,21 +47,23 @@ def cut(ordered: Any, tolerance: float) -> Any:
         (m,), true where a group begins.
     """
     m = len(ordered)
-    begins = np.zeros(m, dtype=np.bool_)
-    for k in range(m):
-        begins[k] = k == 0 or ordered[k] - ordered[k - 1] > tolerance * ROUND
-    pending = np.empty((m + 1, 2), dtype=np.int64)
+    begins = np.zeros(m, np.bool_)
+    pending = np.empty((m + 2, 2), np.int64)
     n_pending = 0
+    begins[0] = True
     start = 0
     for k in range(1, m + 1):
-        if k == m or begins[k]:
-            if ordered[k - 1] - ordered[start] > tolerance * ROUND:
-                pending[n_pending, 0], pending[n_pending, 1] = start, k
-                n_pending += 1
+        if k == m or ordered[k] - ordered[k - 1] > tolerance * ROUND:
+            if k < m:
+                begins[k] = True
+            pending[n_pending, 0], pending[n_pending, 1] = start, k
+            n_pending += 1
             start = k
     while n_pending:
         n_pending -= 1
         start, end = pending[n_pending, 0], pending[n_pending, 1]
+        if ordered[end - 1] - ordered[start] <= tolerance * ROUND:
+            continue
         largest = 0.0
         for k in range(start + 1, end):
             largest = max(largest, ordered[k] - ordered[k - 1])
@@ -69,86 +72,84 @@ def cut(ordered: Any, tolerance: float) -> Any:
             if k == end or ordered[k] - ordered[k - 1] >= largest - EQUAL_ANGSTROM:
                 if k < end:
                     begins[k] = True
-                if ordered[k - 1] - ordered[piece] > tolerance * ROUND:
-                    pending[n_pending, 0], pending[n_pending, 1] = piece, k
-                    n_pending += 1
+                pending[n_pending, 0], pending[n_pending, 1] = piece, k
+                n_pending += 1
                 piece = k
     return begins
 
 
 @compiled
-def unique_distances(distances: Any, tolerance: float) -> tuple[Any, Any]:
+def unique_distances(found: Any, m: int, tolerance: float, means: Any, which: Any) -> int:
     """The distances that differ, ascending, as means of their groups, and which of them each is.
 
     Args:
-        distances: (m,), in any order; m ≥ 1.
+        found: distances in the first column, in any order, (≥ m, 4).
+        m: how many there are, at least one.
         tolerance: as for :func:`cut`.
+        means: is filled with the distances that differ, (≥ m,).
+        which: is filled with which of them each is, (≥ m,).
+
+    Returns:
+        How many differ.
     """
-    ordered = np.sort(distances)
+    ordered, lowest = np.empty(m), np.empty(m)
+    for k in range(m):
+        ordered[k] = found[k, 0]
+    sort(ordered.view(np.uint64))
     begins = cut(ordered, tolerance)
-    n = begins.sum()
-    means, lowest = np.empty(n), np.empty(n)
-    group, total, count = -1, 0.0, 0
-    for k in range(len(ordered)):
+    n, total, count = 0, 0.0, 0
+    for k in range(m):
         if begins[k]:
-            group, total, count = group + 1, 0.0, 0
-            lowest[group] = ordered[k]
-        # About the group's first, so that a supercell's mean is the same to the last bit but one.
-        total += ordered[k] - lowest[group]
+            lowest[n] = ordered[k]
+            n, total, count = n + 1, 0.0, 0
+        # About the group's first, so that a supercell's mean is the same but for the last bits.
+        total += ordered[k] - lowest[n - 1]
         count += 1
-        means[group] = lowest[group] + total / count
-    which = np.empty(len(distances), dtype=np.int32)
-    for k in range(len(distances)):
+        means[n - 1] = lowest[n - 1] + total / count
+    for k in range(m):
         low, high = 0, n
         while high - low > 1:
             middle = (low + high) // 2
-            if lowest[middle] <= distances[k]:
+            if lowest[middle] <= found[k, 0]:
                 low = middle
             else:
                 high = middle
         which[k] = low
-    return means, which
+    return n
 
 
 @compiled
-def ranks(values: Any) -> tuple[Any, int]:
-    """The rank of every value among those that differ, and how many differ."""
-    ordered = np.sort(values)
-    n = 0
-    for k in range(len(ordered)):
-        if k == 0 or ordered[k] != ordered[k - 1]:
-            ordered[n] = ordered[k]
-            n += 1
-    return np.searchsorted(ordered[:n], values), n
-
-
-@compiled
-def colours(numbers: Any, ends: Any, senders: Any, which: Any) -> tuple[Any, int]:
+def colours(numbers: Any, ends: Any, senders: Any, which: Any, colour: Any) -> int:
     """The class of every atom, numbered in a way that does not depend on the order of atoms.
 
     Args:
         numbers: atomic numbers, (n,).
         ends: where each atom's edges end, (n,).
-        senders: (m,).
-        which: distance of every edge, (m,).
+        senders: (≥ m, 1).
+        which: distance of every edge, (≥ m,).
+        colour: is filled with classes from 0 on, (n,).
 
     Returns:
-        Classes from 0 on, (n,), and how many there are.
+        How many classes there are.
     """
     n = len(numbers)
-    colour, n_colours = ranks(numbers.astype(np.uint64))
-    signature = np.empty(n, dtype=np.uint64)
+    signature, ordered, refined = np.empty(n, np.uint64), np.empty(n, np.uint64), np.empty(n, np.int64)
+    for i in range(n):
+        signature[i] = numbers[i]
+    n_colours = ranks(signature, colour, ordered)
     while n_colours < n:
         edge = 0
         for i in range(n):
             # A sum does not depend on the order of its terms, and counts equal ones.
             total = np.uint64(0)
             while edge < ends[i]:
-                total += mixed((np.uint64(which[edge]) << _32) | np.uint64(colour[senders[edge]]))
+                total += mixed((np.uint64(which[edge]) << _32) | np.uint64(colour[senders[edge, 0]]))
                 edge += 1
             signature[i] = mixed(mixed(np.uint64(colour[i])) ^ total)
-        refined, n_refined = ranks(signature)
+        n_refined = ranks(signature, refined, ordered)
         if n_refined <= n_colours:
             break
-        colour, n_colours = refined, n_refined
-    return colour, n_colours
+        n_colours = n_refined
+        for i in range(n):
+            colour[i] = refined[i]
+    return n_colours

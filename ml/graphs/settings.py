@@ -36,7 +36,7 @@ class GraphSettings:
     n_neighbours: int = 24
     largest_distance_angstrom: float = 15.0
     shell_tolerance_angstrom: float = 1e-2
-    distance_tolerance_angstrom: float = 1e-3
+    distance_tolerance_angstrom: float = 1e-4
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
