@@ -106,7 +106,7 @@ def test_the_answer_is_the_paired_comparison(full_lake: Lake, full: str) -> None
 @pytest.mark.parametrize(
     ("own", "combined", "said"),
     [
-        (0.10, 0.02, "yes."), (0.02, 0.10, "no, it is worse on A"), (0.0500, 0.0501, "as far as can be told"),
+        (0.10, 0.02, "yes, it is better on each"), (0.02, 0.10, "no, it is worse on A"), (0.0500, 0.0501, "as far as can be told"),
     ],
 )
 def test_the_answer_in_words(lake: Lake, tmp_path: Path, own: float, combined: float, said: str) -> None:

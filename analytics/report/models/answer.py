@@ -53,9 +53,9 @@ def _verdict(rows: list[Row], sources: Sources) -> tuple[str, str]:
         return f"no, it is worse on {on(worse)}", "plus"
     if few := [row for row in rows if row["difference_low"] is None]:
         return f"open, there are too few test materials of {on(few)}", "open"
-    if larger := [row for row in rows if row["difference"] > 0]:
-        return f"yes, as far as can be told: on {on(larger)} its error is larger, but not beyond the interval", "minus"
-    return "yes", "minus"
+    if unsure := [row for row in rows if row["difference_high"] > 0]:
+        return f"yes, as far as can be told: on {on(unsure)} there is no difference beyond the interval", "minus"
+    return "yes, it is better on each", "minus"
 
 
 def _sentence(row: Row, unit: str, sources: Sources) -> str:

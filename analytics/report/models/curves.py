@@ -14,7 +14,7 @@ from analytics.report.models.experiment import Row
 from analytics.report.section import Sources
 from analytics.report.svg import drawing, tag
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640.0, 310.0, 82.0, 44.0, 12.0, 56.0
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640.0, 310.0, 90.0, 46.0, 12.0, 56.0
 MOST_POINTS = 160
 MOST_LINES = 8
 """As many colours as there are."""
@@ -146,7 +146,7 @@ def _axes(across: _Log, up: _Log, unit: str) -> list[Markup]:
         tag("text", "gradient steps (of a forest: trees)", x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 7, class_="axis",
             text_anchor="middle"),
         tag("text", f"MAE ({unit})", class_="axis", text_anchor="middle",
-            transform=f"translate(18 {middle:.1f}) rotate(-90)"),
+            transform=f"translate(24 {middle:.1f}) rotate(-90)"),
     ]
 
 

@@ -198,4 +198,4 @@ def _commands(row: Row) -> list[str]:
     model_id = row["model_id"]
     subset = row["subset"] or "SUBSET"
     return [f"matlake predict {model_id} --on {subset}", f"matlake predict {model_id} --on structure.cif",
-            f"matlake models show {model_id}"]
+            f"matlake models {model_id}"]

@@ -45,13 +45,15 @@ def section(asker: Asker, sources: Sources) -> Section:
 
 
 def _chosen(asker: Asker, rows: list[dict[str, Any]]) -> list[str]:
-    """Models with a card: champions, then the best own kind of thing, the newest of a name.
+    """Models with a card: champions, then the newest of every name.
 
-    Models of transfer experiments come last: they have figures of their own above.
+    Models of transfer experiments come last, those of most rows first: they have figures of their own above.
     """
     transferred = {row["model_id"] for row in asker.select("select distinct model_id from transfers")}
     candidates = [row for row in rows if row["champion"] or (row["champion"] is None and row["newest"])]
-    candidates.sort(key=lambda row: (not row["champion"], row["model_id"] in transferred))
+    candidates.sort(key=lambda row: (
+        not row["champion"], *((True, -row["n_train"]) if row["model_id"] in transferred else (False, 0))
+    ))
     return [row["model_id"] for row in candidates[:MOST_CARDS]]
 
 

@@ -13,7 +13,7 @@ from analytics.report.models.answer import QUESTION, answers
 from analytics.report.models.curves import MOST_LINES, Curve, colours_of, curves_figure, curves_of
 from analytics.report.models.element_errors import ElementTable, element_table
 from analytics.report.models.experiment import TOGETHER, Experiment, experiments
-from analytics.report.models.matrix import columns_of, matrix
+from analytics.report.models.matrix import columns_of, matrix, most_rows
 from analytics.report.models.parity import N_BINS, panels
 from analytics.report.models.slices import slice_lines
 from analytics.report.section import Caption, Section, Sources, cut
@@ -82,9 +82,10 @@ def _matrix(part: Part) -> dict[str, Any]:
     experiment = part.experiment
     compared = part.asker.rows("transfer_against_own", transfer=experiment.transfer_id)
     common = experiment.first["n_common_materials"]
+    tested = ", ".join(f"{part.sources.short(on)} {most_rows(experiment, on):,}" for on in experiment.databases)
     common_words = "" if common is None else f"; {counted(common, 'common material')}"
     return {
-        "lines": matrix(experiment, part.sources),
+        "lines": matrix(experiment, compared, part.sources),
         "columns": [
             (name, None if name == TOGETHER else name) for name in columns_of(experiment)
         ],
@@ -92,21 +93,13 @@ def _matrix(part: Part) -> dict[str, Any]:
         "matrix_caption": Caption(
             f"Errors of the {part.quantity.text} ({experiment.unit}) on test rows. Bold: mean absolute error, in "
             "brackets its 95 % bootstrap interval over materials; bias: mean of predicted minus actual. Framed: the "
-            "database's own model; red is a larger error than its, blue a smaller one, full colour from four times "
-            "and a quarter on.",
+            "database's own model; red is a larger error than its on the rows that both can predict, blue a smaller "
+            "one, full colour from four times and a quarter on. A model says nothing of rows with elements that it "
+            "has not seen.",
             part.asker.made_from("transfers", "evaluations", "predictions"),
-            f"test rows: {_tested(part)}{common_words}",
+            f"test rows: {tested}{common_words}",
             part.filter),
     }
-
-
-def _tested(part: Part) -> str:
-    """The test rows of every database: as many as the model that predicts most of them has."""
-    rows = dict.fromkeys(part.experiment.databases, 0)
-    for (_, on), row in part.experiment.errors.items():
-        if on in rows:
-            rows[on] = max(rows[on], row["n"])
-    return ", ".join(f"{part.sources.short(name)} {n:,}" for name, n in rows.items())
 
 
 def _parity(part: Part) -> dict[str, Any]:
