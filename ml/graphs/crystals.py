@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -116,10 +117,16 @@ def table_of(rows: Rows) -> pa.Table:
 
 
 def digests_of(rows: pa.Table) -> list[str]:
-    """The digest of every row's crystal: its column ``structure_sha256``, or computed where there is none."""
+    """The digest of every row's crystal: its column ``structure_sha256``, or computed where there is none.
+
+    Raises:
+        StructureError: the column holds something else.
+    """
     if "structure_sha256" in rows.column_names:
         digests: list[str] = rows["structure_sha256"].to_pylist()
-        return digests
+        if all(isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest) for digest in digests):
+            return digests
+        raise StructureError("The column structure_sha256 holds something that is no SHA-256 in 64 hexadecimal digits.")
     return [digest or "" for digest in structure_digests(rows)]
 
 

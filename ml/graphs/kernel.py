@@ -119,7 +119,7 @@ def build(
     vectors = np.empty((1, 3), np.float32)
     axes = np.empty((3, 3))
     # Not literals, which numba takes for a type of their own: it would compile what they are passed to twice.
-    n_nodes, n_edges, n_distances = np.int64(0), np.int64(0), np.int64(0)
+    n_nodes = n_edges = n_distances = n_crystals * 0
     for g in range(n_crystals):
         start = 0 if g == 0 else ends[g - 1]
         z = numbers[start : ends[g]]

@@ -68,7 +68,7 @@ def around(
     found: Any, senders: Any,
 ) -> int:
     """All atoms within a radius of atom ``i``, as :func:`images` appends them; returns how many there are."""
-    n = np.int64(0)  # no literal, which would be a type of its own
+    n = int(radius) * 0  # no literal, which would be a type of its own
     first, last = np.empty(3, np.int64), np.empty(3, np.int64)
     for axis in range(3):
         reach = int(radius * grid[axis] / heights[axis]) + 1
