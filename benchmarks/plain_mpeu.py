@@ -88,9 +88,13 @@ def geometric_schnet(channels: int, steps: int, n_rbf: int = 150) -> Callable[[D
     Its own search for neighbours knows no periodic cells (and would cost time in every step).
     """
     edges: list[Data] = []
+
+    def known(*_: Tensor) -> tuple[Tensor, Tensor]:
+        return edges[-1].edge_index, edges[-1].distance
+
     network = SchNet(
         hidden_channels=channels, num_filters=channels, num_interactions=steps, num_gaussians=n_rbf, cutoff=15.0,
-        interaction_graph=lambda pos, batch: (edges[-1].edge_index, edges[-1].distance), readout="mean",
+        interaction_graph=known, readout="mean",
     )
 
     class OnData(nn.Module):

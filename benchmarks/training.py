@@ -200,8 +200,8 @@ def show(result: dict[str, Any]) -> None:
         rate = "" if name == "batching" else f", {BATCH / ms * 1e3:,.0f} graphs/s"
         print(f"  {name:24} {ms:8.2f} ms a step (slowest repetition {result['slowest_ms'][name]:.2f}){rate}")
     for kind, peer in PEERS.items():
-        print(f"{kind}: {result['ratio'][kind]:.1f} times as fast as the {peer} (limit {LIMIT_RATIO[kind]:g}); batching "
-              f"is {result['batching_share'][kind]:.1%} of the step (limit {LIMIT_BATCHING:.0%})")
+        print(f"{kind}: {result['ratio'][kind]:.1f} times as fast as the {peer} (limit {LIMIT_RATIO[kind]:g}); "
+              f"batching is {result['batching_share'][kind]:.1%} of the step (limit {LIMIT_BATCHING:.0%})")
     print(f"the same weights in the plain MPEU: answers differ by at most {result['largest_difference']:.1e}")
 
 

@@ -101,7 +101,8 @@ def _arrays(*tensors: Tensor) -> list[kernels.Array]:
 
 
 def _stacked(*tensors: Tensor) -> list[kernels.Array]:
-    return [tensor.detach().contiguous().numpy().reshape(-1, *tensor.shape[-2:]) for tensor in tensors]
+    flat = [tensor.detach().contiguous().numpy() for tensor in tensors]
+    return [one[None] if one.ndim == 2 else one for one in flat]
 
 
 class _Ssp(torch.autograd.Function):

@@ -128,7 +128,10 @@ class ModelSettings:
             raise InputError(f"A network has no setting {unknown[0]!r:.80}. Settings: {', '.join(known)}.")
         inputs = given.get("inputs")
         try:
-            return cls(**dict(given) | {"inputs": InputSizes(**inputs) if isinstance(inputs, Mapping) else inputs})
+            sizes = InputSizes(**inputs) if isinstance(inputs, Mapping) else inputs
+            if not isinstance(sizes, InputSizes | None):
+                raise TypeError(f"inputs is {inputs!r:.40}, no sizes by name")
+            return cls(**dict(given) | {"inputs": sizes})
         except TypeError as error:
             raise InputError(f"The settings of a network are incomplete or of the wrong form: {error}.") from None
 
