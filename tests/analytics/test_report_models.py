@@ -51,13 +51,13 @@ def section_of(lake: Lake, name: str) -> str:
         return environment_of(sources).get_template(f"{name}.html.j2").render(s=made)
 
 
-def test_without_models_each_section_says_which_command_makes_them(lake: Lake, tmp_path: Path) -> None:
+def test_without_models_each_section_says_which_command_makes_them(lake: Lake) -> None:
     commands = {"transfer": "matlake transfer --sources aflow,mp", "models": "matlake train --subset NAME",
                 "retraining": "matlake retrain NAME"}
-    text = report_of(lake, tmp_path)
     for name, command in commands.items():
-        assert command in words(part(text, name))
-        assert "<figure" not in part(text, name)
+        said = section_of(lake, name)
+        assert command in said
+        assert "<" not in said
 
 
 def test_the_page_is_whole(full: str) -> None:
@@ -106,10 +106,11 @@ def test_the_answer_is_the_paired_comparison(full_lake: Lake, full: str) -> None
 @pytest.mark.parametrize(
     ("own", "combined", "said"),
     [
-        (0.10, 0.02, "yes, it is better on each"), (0.02, 0.10, "no, it is worse on A"), (0.0500, 0.0501, "as far as can be told"),
+        (0.10, 0.02, "yes, it is better on each"), (0.02, 0.10, "no, it is worse on A"),
+        (0.0500, 0.0501, "as far as can be told"),
     ],
 )
-def test_the_answer_in_words(lake: Lake, tmp_path: Path, own: float, combined: float, said: str) -> None:
+def test_the_answer_in_words(lake: Lake, own: float, combined: float, said: str) -> None:
     random = np.random.default_rng(0)
     rows = [
         {"model_id": model_id, "calculation_id": f"a/{i}", "source": "a", "material_key": str(i), "split": "test",
@@ -148,9 +149,9 @@ def test_parity_plots_show_every_test_row_and_the_bias(full_lake: Lake, full: st
     assert all(abs(bias) < 0.05 for bias in sorted(biases)[1:-1])
 
 
-def test_many_predictions_become_pictures_of_bounded_size(lake: Lake, tmp_path: Path) -> None:
+def test_many_predictions_become_pictures_of_bounded_size(lake: Lake) -> None:
     random = np.random.default_rng(1)
-    n = 100_000
+    n = 40_000
     actual = random.normal(-1.0, 1.0, n)
     for name in ("a.1", "b.1"):
         table = pa.table({
@@ -175,7 +176,7 @@ def test_many_predictions_become_pictures_of_bounded_size(lake: Lake, tmp_path: 
         assert np.corrcoef(columns, -rows)[0, 1] > 0.9
 
 
-def test_a_diverged_model_does_not_take_the_axes(lake: Lake, tmp_path: Path) -> None:
+def test_a_diverged_model_does_not_take_the_axes(lake: Lake) -> None:
     rows = [
         {"model_id": "a.1", "calculation_id": f"a/{i}", "source": "a", "material_key": str(i), "split": "test",
          "actual": float(i % 7), "predicted": 1e30 if i % 3 else float("nan")} for i in range(30)
@@ -213,7 +214,7 @@ def test_elements_slices_and_curves_are_those_of_the_tables(full_lake: Lake, ful
     assert min(float(value) for _, value in best) == pytest.approx(0.06 * (1 + 1.5 / 16), abs=1e-3)
 
 
-def test_only_the_newest_experiment_of_a_target_is_shown(lake: Lake, tmp_path: Path) -> None:
+def test_only_the_newest_experiment_of_a_target_is_shown(lake: Lake) -> None:
     put(lake, "transfers", [
         {"transfer_id": f"{TARGET}.{number}", "target": TARGET, "road": "own", "trained_on": "a",
          "model_id": f"a.{number}", "sources": ["a"], "settings_json": "{}", "created_at": NOW + timedelta(number)}
@@ -235,7 +236,7 @@ def test_champions_have_the_first_card(full: str) -> None:
     assert "multiplied by 1.80, at least 0.004" in shown
 
 
-def test_hundreds_of_models_stay_a_small_page(lake: Lake, tmp_path: Path) -> None:
+def test_hundreds_of_models_stay_a_small_page(lake: Lake) -> None:
     fill(lake, "calculations", [calculation("mp", "1", {"Na": 1})])
     put(lake, "models", [model(f"many{i:03}.1", created_at=NOW + timedelta(minutes=i)) for i in range(400)])
     put(lake, "learning_curves", curve("many399.1", 0.1, 10**6, 5000))
@@ -249,7 +250,7 @@ def test_hundreds_of_models_stay_a_small_page(lake: Lake, tmp_path: Path) -> Non
     assert "8 earlier decisions are not shown" in shown
 
 
-def test_retraining_tells_champion_challenger_history_and_reason(lake: Lake, tmp_path: Path) -> None:
+def test_retraining_tells_champion_challenger_history_and_reason(lake: Lake) -> None:
     put(lake, "promotions", [
         promotion("fe", 1, champion_id=None, challenger_id="fe.1", reason="It is the first champion.", n=None,
                   champion_mae=None, challenger_mae=None, difference=None, difference_low=None, difference_high=None),
@@ -274,7 +275,7 @@ def test_what_comes_from_outside_is_escaped_and_secrets_are_blotted(tmp_path: Pa
     put(lake, "transfers", [
         {"transfer_id": HOSTILE, "target": HOSTILE, "road": HOSTILE, "trained_on": HOSTILE, "model_id": "bad.1",
          "sources": [HOSTILE], "settings_json": "{}", "created_at": NOW}])
-    text = report_of(lake, tmp_path)
+    text = "".join(section_of(lake, name) for name in ("transfer", "models", "retraining"))
     assert "<script>alert" not in text
     assert html.escape("<script>alert(1)") in text
     assert "sk-very" not in html.unescape(text)
@@ -314,7 +315,7 @@ def test_a_card_tells_unseen_and_rare_elements(full_lake: Lake) -> None:
     assert "On MP, which it has not learned from, it errs by" in text
 
 
-def test_a_model_from_elsewhere_has_a_card(lake: Lake, tmp_path: Path) -> None:
+def test_a_model_from_elsewhere_has_a_card(lake: Lake) -> None:
     metrics = {"test": {"n": 40, "mae": 0.0312, "rmse": 0.05, "bias": 0.001, "r2": 0.98}, "by_source": "?"}
     put(lake, "models", [model(
         "from.1", table_versions=[], metrics_json=json.dumps(metrics), redistributable=False, sources=["oqmd_x"],
