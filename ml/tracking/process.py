@@ -77,6 +77,11 @@ class WriterProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
 
+    def kill(self) -> None:
+        """End the writer at once; what it had not written is lost."""
+        self._process.kill()
+        self.close()
+
     def _send(self) -> None:
         assert self._process.stdin is not None
         with suppress(OSError, ValueError):
@@ -88,6 +93,7 @@ class WriterProcess:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
+        # What is no reply cannot be told from a writer that has lost its mind: nothing more is expected of it.
         with suppress(OSError, ValueError, TypeError, KeyError):
             for line in self._process.stdout:
                 reply = json.loads(line)

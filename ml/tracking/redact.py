@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_USER = re.compile(r"(?<=://)[^/@\s]+@")
+_USER = re.compile(r"(?<=://)[^/\s]+@")
 _KEY = re.compile(r"(?i)([?&;][^=&;\s]*(?:password|passwd|pwd|token|secret|key|signature|sig)[^=&;\s]*=)[^&;\s'\")]+")
 
 

@@ -18,7 +18,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 PER_BATCH = 100
@@ -78,23 +79,59 @@ class Runs:
 
     def _store(self, uri: str, artifacts: str | None, name: str) -> tuple[Any, str]:
         """The client of an address and the experiment there, made where there is none yet."""
-        if (uri, name) in self.clients:
-            return self.clients[uri, name]
-        from mlflow.exceptions import MlflowException
-        from mlflow.tracking import MlflowClient
-
-        client = MlflowClient(tracking_uri=uri)
-        found = retried(client.get_experiment_by_name, name)
-        if found is None:
-            try:
-                experiment = retried(client.create_experiment, name, artifact_location=artifacts)
-            except MlflowException:
-                # Another process has made it in the meantime.
-                found = retried(client.get_experiment_by_name, name)
-                if found is None:
-                    raise
-        self.clients[uri, name] = client, found.experiment_id if found else experiment
+        if (uri, name) not in self.clients:
+            with alone_at(uri) as path:
+                if path is not None and not os.path.exists(path):
+                    make_database(path)
+                self.clients[uri, name] = opened(uri, artifacts, name)
         return self.clients[uri, name]
+
+
+@contextmanager
+def alone_at(uri: str) -> Iterator[str | None]:
+    """No other of these processes opens the same SQLite file meanwhile; gives its path, None for what is no such file.
+
+    MLflow's own lock does not keep two processes from migrating one new database at once, which breaks it.
+    """
+    if not uri.startswith("sqlite:///"):
+        yield None
+        return
+    import fcntl
+
+    path = uri.removeprefix("sqlite:///").partition("?")[0]
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    with open(f"{path}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield path
+
+
+def make_database(path: str) -> None:
+    """Make MLflow's tables in a file beside and move it here: a half-made database would never open again."""
+    from mlflow.tracking import MlflowClient
+
+    beside = f"{path}.new"
+    if os.path.exists(beside):
+        os.remove(beside)
+    MlflowClient(tracking_uri=f"sqlite:///{beside}").get_experiment_by_name("")
+    os.replace(beside, path)
+
+
+def opened(uri: str, artifacts: str | None, name: str) -> tuple[Any, str]:
+    """A client, and the id of the experiment of that name, made where there is none yet."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=uri)
+    found = retried(client.get_experiment_by_name, name)
+    if found is None:
+        try:
+            return client, str(retried(client.create_experiment, name, artifact_location=artifacts))
+        except MlflowException:
+            # Another process has made it in the meantime.
+            found = retried(client.get_experiment_by_name, name)
+            if found is None:
+                raise
+    return client, str(found.experiment_id)
 
 
 def log_metrics(client: Any, run_id: str, values: Mapping[str, float], step: int, time_ms: int) -> None:
