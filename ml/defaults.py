@@ -15,6 +15,7 @@ EPOCHS = 60
 FEWEST_STEPS, MOST_STEPS = 4_000, 150_000
 EVALUATIONS = 40
 """Points of the learning curve."""
+FEWEST_STEPS_BETWEEN = 50
 PATIENCE = 0.35
 """Share of the steps without a better validation error after which training stops."""
 NEIGHBOURS = 12
@@ -42,6 +43,7 @@ def completed(spec: ModelSpec, dataset: Dataset) -> ModelSpec:
     usable = isinstance(steps, int) and steps > 0
     training: dict[str, Any] = {"batch_size": batch_size, "steps": steps}
     if usable:
-        training |= {"evaluate_every": max(1, steps // EVALUATIONS), "patience": max(1, int(steps * PATIENCE))}
+        every = min(max(FEWEST_STEPS_BETWEEN, steps // EVALUATIONS), steps)
+        training |= {"evaluate_every": every, "patience": max(every, int(steps * PATIENCE))}
     graph = {"n_neighbours": NEIGHBOURS} if spec.kind in QUOTIENT_KINDS else {}
     return spec.but(training=training | dict(spec.training), graph=graph | dict(spec.graph))

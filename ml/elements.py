@@ -30,6 +30,14 @@ def rows_of_elements(rows: pa.Table, known: tuple[int, ...]) -> npt.NDArray[np.i
     return np.flatnonzero(keep).astype(np.int64)
 
 
+def left_out_note(n: int, n_left: int) -> tuple[str, ...]:
+    """What to say where some of n rows hold an element that no training row has."""
+    if n == n_left:
+        return ()
+    return (f"{n - n_left:,} of {n:,} rows hold an element that no training row has: they are left out of validation "
+            "and test, as the model cannot say anything of them.",)
+
+
 def check_elements(rows: pa.Table, known: tuple[int, ...]) -> None:
     """Refuse crystals with an element that a model has not seen.
 

@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from lake.errors import InputError
 from ml.element_terms import element_terms, summed
-from ml.elements import elements_of, rows_of_elements
-from ml.learned import Learned, Places, plain_curve
+from ml.elements import elements_of, left_out_note, rows_of_elements
+from ml.learned import Learned, Places, places_of_splits, plain_curve
 from ml.progress import Progress, State
 from ml.registry.document import Document
 from ml.tabular.features import FeatureSpace
@@ -67,8 +65,7 @@ class Prepared:
         elements = elements_of(train_rows)
         places = rows_of_elements(dataset.rows, elements)
         rows, actual = dataset.rows.take(pa.array(places)), dataset.actual[places]
-        train, validation = (np.flatnonzero(pc.equal(rows["split"], split).to_numpy()).astype(np.int64)
-                             for split in ("train", "validation"))
+        train, validation = places_of_splits(rows)
         baseline = element_terms(train_rows, actual[train]) if spec.baseline == "elements" else {}
         targets = actual - summed(rows, baseline) if baseline else actual
         return cls(places, rows, space.values(rows), targets, train, validation, elements, space, baseline)
@@ -145,10 +142,11 @@ def _learned(
         {"model": form, "features": ready.space.to_json(), "training": training}, ready.elements, None, model.mean,
         model.scale, dict(ready.baseline),
     )
+    notes = (*left_out_note(dataset.rows.num_rows, ready.rows.num_rows), *getattr(fitted, "notes", ()))
     return Learned(
         document, arrays, model, ready.places, model.members(ready.rows), plain_curve(fitted.curve),
         n_parameters or fitted.n_parameters, fitted.steps, fitted.best_step, fitted.stopped, fitted.seconds,
-        fitted.device, resumed_from, tuple(getattr(fitted, "notes", ())),
+        fitted.device, resumed_from, notes,
     )
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from lake.errors import InputError
 from ml.element_terms import element_terms, summed
-from ml.elements import elements_of, rows_of_elements
+from ml.elements import elements_of, left_out_note, rows_of_elements
 from ml.graph_model import GraphModel
 from ml.graphs.batch import DeviceGraphs
+from ml.graphs.build import problems_of
 from ml.graphs.settings import GraphSettings
 from ml.graphs.store import graph_store
-from ml.learned import Learned, Places, plain_curve
+from ml.learned import Learned, Places, places_of_splits, plain_curve
 from ml.models import ModelSettings, build
 from ml.models.inputs import InputEncoding
 from ml.models.settings import QUOTIENT_KINDS
@@ -32,6 +32,7 @@ from ml.training.settings import TrainSettings
 if TYPE_CHECKING:
     from lake.store.lake import Lake
     from ml.data.dataset import Dataset
+    from ml.graphs.graphs import Graphs
     from ml.training.result import Fitted
 
 
@@ -49,6 +50,7 @@ class Prepared:
         training: how it is trained.
         graph: how crystals become graphs.
         encoding: of settings as inputs; None = there are none.
+        notes: what was left out.
     """
 
     places: Places
@@ -60,6 +62,7 @@ class Prepared:
     training: TrainSettings
     graph: GraphSettings
     encoding: InputEncoding | None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, dataset: Dataset, spec: ModelSpec) -> Prepared:
@@ -80,11 +83,15 @@ class Prepared:
         })
         places = rows_of_elements(dataset.rows, elements)
         rows = dataset.rows.take(pa.array(places))
-        train, validation = (
-            np.flatnonzero(pc.equal(rows["split"], split).to_numpy()).astype(np.int64)
-            for split in ("train", "validation")
-        )
-        return cls(places, rows, train, validation, elements, model, training, graph, encoding)
+        return cls(places, rows, *places_of_splits(rows), elements, model, training, graph, encoding,
+                   left_out_note(dataset.rows.num_rows, rows.num_rows))
+
+    def only(self, keep: Places, note: str) -> Prepared:
+        """Some of the rows, with a word on why."""
+        rows = self.rows.take(pa.array(keep))
+        train, validation = places_of_splits(rows)
+        return replace(self, places=self.places[keep], rows=rows, train=train, validation=validation,
+                       notes=(*self.notes, note))
 
 
 def learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress: Progress | None) -> Learned:
@@ -103,7 +110,7 @@ def learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress:
     """
     ready = Prepared.of(dataset, spec)
     device = device_of(ready.training.device)
-    graphs = graph_store(lake, ready.rows, ready.graph, progress=_of_graphs(progress))
+    graphs, ready = _graphs(lake, ready, progress)
     inputs = None if ready.encoding is None else ready.encoding.encode(ready.rows)
     on_device = DeviceGraphs.of(graphs.take(graphs.places(ready.rows["structure_sha256"])), device, inputs)
     actual = dataset.actual[ready.places]
@@ -127,6 +134,22 @@ def learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress:
     return _learned(ready, fitted, document, predictor, members + added)
 
 
+def _graphs(lake: Lake, ready: Prepared, progress: Progress | None) -> tuple[Graphs, Prepared]:
+    """Graphs of all rows; rows whose crystal cannot become one (atoms in one place) are left out."""
+    shown = None if progress is None else lambda done, total: progress(State("graphs", done, total))
+    try:
+        return graph_store(lake, ready.rows, ready.graph, progress=shown), ready
+    except InputError as error:
+        problems = problems_of(ready.rows, ready.graph)
+        keep = np.flatnonzero([problem is None for problem in problems])
+        if len(keep) in (0, len(problems)):
+            raise
+        ready = ready.only(keep, f"Left out: {error}")
+        if not len(ready.train):
+            raise
+        return graph_store(lake, ready.rows, ready.graph, progress=shown), ready
+
+
 def _baseline(ready: Prepared, actual: Any, spec: ModelSpec) -> dict[int, float]:
     if spec.baseline != "elements":
         return {}
@@ -140,11 +163,5 @@ def _learned(
         document, {name: tensor.numpy() for name, tensor in fitted.weights.items()}, predictor, ready.places, members,
         plain_curve(fitted.curve), predictor.network.n_parameters, fitted.steps, fitted.best_step,
         fitted.stopped, fitted.seconds, fitted.device, fitted.resumed_from,
-        fitted.notes,
+        (*ready.notes, *fitted.notes),
     )
-
-
-def _of_graphs(progress: Progress | None) -> Callable[[int, int], None] | None:
-    if progress is None:
-        return None
-    return lambda done, total: progress(State("graphs", done, total))

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ml.registry.document import Document
 from ml.registry.model import Floats, Predictor
@@ -51,6 +53,13 @@ class Learned:
     device: str
     resumed_from: int | None = None
     notes: tuple[str, ...] = ()
+
+
+def places_of_splits(rows: pa.Table) -> tuple[Places, Places]:
+    """Places of the training rows and of the validation rows."""
+    train, validation = (np.flatnonzero(pc.equal(rows["split"], split).to_numpy()).astype(np.int64)
+                         for split in ("train", "validation"))
+    return train, validation
 
 
 def plain_curve(points: Iterable[Any]) -> list[dict[str, Any]]:

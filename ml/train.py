@@ -144,12 +144,8 @@ def _judged(dataset: Dataset, spec: ModelSpec, learned: Learned, road: str) -> T
     judged = prediction_rows(rows, Predicted.of(learned.members), None)
     evaluations = evaluate(judged, model_id="", unit=dataset.target.unit, target=dataset.target.column)
     row = model_row(dataset, spec, learned, road) | {"metrics_json": json.dumps(errors(judged), sort_keys=True)}
-    warnings = list(dataset.warnings)
-    if lost := dataset.rows.num_rows - rows.num_rows:
-        warnings.append(f"{lost:,} of {dataset.rows.num_rows:,} rows hold an element that no training row has: they "
-                        "are left out of validation and test, as the model cannot say anything of them.")
     model = Model(row, learned.document, learned.predictor, learned.weights)
-    return Trained(model, judged, evaluations, False, learned.resumed_from, (*warnings, *learned.notes))
+    return Trained(model, judged, evaluations, False, learned.resumed_from, (*dataset.warnings, *learned.notes))
 
 
 def _found(lake: Lake, row: dict[str, Any], dataset: Dataset) -> Trained:
