@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +26,16 @@ class FeatureBatch:
 
 @dataclass
 class FeatureRows:
-    """Rows to draw batches from, with the interface of :class:`ml.graphs.batch.DeviceGraphs`.
+    """Rows to draw batches from; a source of the training loop (:class:`ml.training.sources.PaddedSource`).
 
     Attributes:
         features: (n, n_features) on the device.
     """
 
     features: Tensor
+
+    resident = True
+    """The rows are on the device: a million of them take half a gigabyte."""
 
     @classmethod
     def of(cls, values: NDArray[np.float32], device: torch.device | str = "cpu",
@@ -56,10 +60,21 @@ class FeatureRows:
         return self.features.device
 
     def batch(self, places: Tensor) -> FeatureBatch:
-        """The rows at some places, in that order."""
-        return FeatureBatch(int(places.shape[0]), self.features.index_select(0, places))
+        """The rows at some places (int64, in host memory or on the device), in that order."""
+        there = places.to(self.features.device, non_blocking=True)
+        return FeatureBatch(int(places.shape[0]), self.features.index_select(0, there))
 
-    def padded(self, places: Tensor, sizes: object = None) -> FeatureBatch:
-        """The rows at some places; as many places are always of the same shape, so there is nothing to fill up."""
+    def padded(self, places: Tensor, sizes: tuple[int]) -> FeatureBatch:
+        """The rows at some places on the device; as many rows always have the same shape, so nothing is filled up."""
         del sizes
         return self.batch(places)
+
+    def bucket_sizes(self, batch_size: int, *, places: NDArray[np.int64] | None = None) -> list[tuple[int]]:
+        """The one size that batches of so many rows have."""
+        del places
+        return [(batch_size,)]
+
+    def bucket_of(self, batches: NDArray[np.int64], buckets: Sequence[tuple[int]]) -> NDArray[np.int64]:
+        """Which of the sizes each batch has, −1 where none, (n_batches, batch_size) → (n_batches,)."""
+        place = buckets.index((batches.shape[1],)) if (batches.shape[1],) in buckets else -1
+        return np.full(len(batches), place, np.int64)

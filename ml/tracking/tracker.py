@@ -125,7 +125,7 @@ class MlflowTracker:
 
     def finish(self, *, metrics: Values | None = None, tags: Mapping[str, str] | None = None,
                artifacts: Mapping[str, bytes] | None = None, failed: bool = False) -> None:
-        """End the run, and wait until it is written."""
+        """End the run, and wait until it is written; where the training failed nothing is waited for."""
         if self._writer is None or self._run is None or self._has_failed():
             return
         files = {name: base64.b64encode(content).decode() for name, content in (artifacts or {}).items()}
@@ -133,7 +133,8 @@ class MlflowTracker:
             "do": "finish", "run": self._number, "status": "FAILED" if failed else "FINISHED",
             "metrics": _known(metrics or {}), "tags": dict(tags or {}), "artifacts": files,
         })
-        if self.run_id() is not None:
+        # Who is told of a failure wants to see it, not to wait; the writer goes on by itself.
+        if not failed and self.run_id() is not None:
             self._waited(done)
         self._run = None
 

@@ -9,8 +9,12 @@ import torch
 from lake.errors import InputError
 from ml.tabular.mlp import Mlp, MlpSettings
 from ml.tabular.rows import FeatureRows
+from ml.training.captured import CapturedSteps
+from ml.training.learner import Learner
 from ml.training.loop import fit
+from ml.training.sampler import Sampler
 from ml.training.settings import TrainSettings
+from ml.training.step import Steps, Totals
 
 rng = np.random.default_rng(4)
 VALUES = (rng.normal(size=(80, 5)) * [1, 10, 0.01, 1, 0] + [0, 300, 2, 0, 7]).astype(np.float32)
@@ -96,6 +100,19 @@ def test_it_learns_in_the_loop_of_all_networks_and_goes_on_where_it_was_ended(tm
         trained(tmp_path, end)
     again = trained(tmp_path)
     assert all(torch.equal(again.weights[name], whole.weights[name]) for name in whole.weights)
+
+
+def test_captured_steps_are_those_done_one_by_one():
+    settings = TrainSettings(steps=12, batch_size=8, learning_rate=1e-2, threads=1)
+    learnt = []
+    for kind, more in ((Steps, {}), (CapturedSteps, {"recorder": lambda body, changed: body})):
+        learner = Learner(network(2).train(), settings)
+        steps = kind(learner, FeatureRows.of(VALUES), torch.from_numpy(TARGETS), Sampler(TRAIN, 8, 0), **more)
+        steps.run(0, 12, Totals())
+        learnt.append(learner.tensors())
+    assert steps.replays
+    for name, tensor in learnt[1].items():
+        torch.testing.assert_close(tensor, learnt[0][name], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("given", "named"), [
