@@ -107,18 +107,22 @@ class _Training:
     def run(self) -> Fitted:
         """Train to the end."""
         self.network.train()
+        if self.resumed_from is None:
+            # Whether the folder can be written to is found out before any long work.
+            self._write()
         written, chunk = time.perf_counter(), 1
         while self.counters.stopped is None:
             began = time.perf_counter()
             first = self.counters.step
             last = min(first + chunk, self._next_evaluation(), self.settings.steps)
             self._learn(first, last)
-            chunk = _chunk(last - first, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
             if last % self.settings.evaluate_every == 0 or last == self.settings.steps:
                 self._evaluate(began)
             else:
-                self.counters.seconds += time.perf_counter() - began
-            self._tell(last, (last - first) / max(time.perf_counter() - began, 1e-9))
+                self.counters.seconds += seconds
+            self._tell(last, (last - first) / max(seconds, 1e-9))
+            chunk = _chunk(last - first, seconds)
             due = time.perf_counter() - written >= self.settings.checkpoint_seconds
             if due or self.counters.stopped is not None:
                 self._write()
@@ -171,7 +175,7 @@ class _Training:
         self.learner.restore({name: one for name, one in tensors.items() if not name.startswith("best/")})
         self.best = {name.removeprefix("best/"): one.to(self.graphs.device) for name, one in tensors.items()
                      if name.startswith("best/")}
-        self.resumed_from = self.counters.step
+        self.resumed_from = self.counters.step or None
 
     def _write(self) -> None:
         if self.checkpoints is not None:

@@ -21,7 +21,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release(device: torch.device) -> None:
-    """Give back what is held for later use."""
-    gc.collect()
+    """Give back what is held of a GPU for later use; a computer's memory is given back at once."""
     if device.type == "cuda":
+        gc.collect()
         torch.cuda.empty_cache()

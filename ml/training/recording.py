@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ class GraphRecorder:
     """
 
     def __init__(self) -> None:
-        self._last: torch.cuda.CUDAGraph | None = None
+        self._place: tuple[Any, torch.cuda.Stream] | None = None
 
     def __call__(self, body: Body, changed: Sequence[Tensor]) -> Body:
         """Record a piece of work; what is given back does it again.
@@ -40,18 +41,24 @@ class GraphRecorder:
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(device):
             try:
-                stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+                memory, stream = self._where(device)
                 stream.wait_stream(torch.cuda.current_stream(device))
                 with torch.cuda.stream(stream):
                     for _ in range(WARM_UP):
                         body()
                 torch.cuda.current_stream(device).wait_stream(stream)
-                with torch.cuda.graph(graph, pool=None if self._last is None else self._last.pool()):
+                with torch.cuda.graph(graph, memory, stream):
                     body()
             finally:
                 torch.cuda.synchronize(device)
                 with torch.no_grad():
                     for one, old in zip(changed, before, strict=True):
                         one.copy_(old)
-        self._last = graph
         return graph.replay
+
+    def _where(self, device: torch.device) -> tuple[Any, torch.cuda.Stream]:
+        """The memory and the stream of all recordings."""
+        if self._place is None:
+            stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+            self._place = torch.cuda.graph_pool_handle(), stream
+        return self._place

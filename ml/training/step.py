@@ -58,8 +58,11 @@ def seed_of(seed: int, step: int) -> int:
 
 def begin_random_numbers(device: torch.device, seed: int, step: int) -> None:
     """Begin the random numbers of a step (torch.manual_seed takes milliseconds where CUDA is not in use)."""
-    generator = torch.default_generator if device.type == "cpu" else torch.cuda.default_generators[device.index or 0]
-    generator.manual_seed(seed_of(seed, step))
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed_of(seed, step))
+    else:
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(seed_of(seed, step))
 
 
 def add_gradients(network: nn.Module, batch: Any, target: Tensor, loss: Loss, n: int) -> tuple[Tensor, Tensor]:
