@@ -14,7 +14,8 @@ from lake.errors import InputError
 if TYPE_CHECKING:
     from lake.store.lake import Lake
 
-SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
+SPECIAL = re.compile(r"([\\`*\[\]<|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")
+"""What could become markup inside a line; an underscore within a word is none."""
 
 
 def card(lake: Lake, model_id: str) -> str:
@@ -72,6 +73,6 @@ def _metrics(facts: Facts) -> str:
         return "It was not evaluated in this lake."
     lines = ["| on | split | rows | MAE | 95 % interval | RMSE | bias | R² |", "|---|---|--:|--:|--:|--:|--:|--:|"]
     for one in facts.metrics:
-        cells = (one.on, one.split, count(one.n), one.mae, one.interval or "–", one.rmse, one.bias, one.r2)
+        cells = (one.on, one.split, count(one.n), one.mae, one.interval.strip("[]") or "–", one.rmse, one.bias, one.r2)
         lines.append(f"| {' | '.join(plain(cell) for cell in cells)} |")
     return "\n".join(lines)

@@ -292,7 +292,7 @@ def test_the_card_in_markdown_says_what_repeats_the_model_and_what_limits_it(ful
     assert text.startswith("# mp-fe.2\n")
     for heading in ("Data", "Licence", "To be cited", "Errors (eV/atom)", "Limits", "Use", "Training", "Settings"):
         assert f"\n## {heading}\n" in text
-    for told in ("subset pbe-only@3", "calculations@1, dos (empty)", r"by reduced\_key, seed 0", "d" * 64, "e" * 64,
+    for told in ("subset pbe-only@3", "calculations@1, dos (empty)", "by reduced_key, seed 0", "d" * 64, "e" * 64,
                  "CC-BY-4.0", "every row's licence lets it be passed on", "matlake predict mp-fe.2 --on pbe-only",
                  r"model.channels**: 64", "torch 2.13", "matlake 0.4.0", "84,864 × 4 members", "refer to elements"):
         assert told in text, told

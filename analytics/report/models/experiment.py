@@ -12,20 +12,25 @@ from analytics.report.section import Sources
 ROADS = ("own", "combined", "settings", "corrected")
 ROAD_WORDS = {"settings": "settings as inputs", "corrected": "corrected targets"}
 TOGETHER = "*"
+SPELLED_OUT = 2
+"""So many databases are named; of more it is said that they are all."""
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One model of an experiment: how several databases were brought together, and which."""
+    """One model of an experiment: how several databases were brought together, which, and whether these are all."""
 
     model_id: str
     road: str
     trained_on: tuple[str, ...]
+    on_all: bool
 
     def words(self, sources: Sources) -> str:
         """The model in a figure, as in `AFLOW + MP, settings as inputs`."""
         names = " + ".join(sources.short(name) for name in self.trained_on)
+        if self.on_all and len(self.trained_on) > SPELLED_OUT:
+            names = f"all {len(self.trained_on)} databases"
         return f"{names}, {ROAD_WORDS.get(self.road, self.road)}" if self.road not in ("own", "combined") else names
 
 
@@ -62,17 +67,20 @@ def experiments(asker: Asker) -> list[Experiment]:
 
 
 def _experiment(asker: Asker, rows: list[dict[str, Any]], n_others: int) -> Experiment:
-    models = sorted(
-        {Trained(row["model_id"], row["road"], tuple(row["trained_on"].split("+"))) for row in rows}, key=_order
-    )
+    databases = {name for row in rows for name in row["sources"]}
+    models = sorted({_trained(row, databases) for row in rows}, key=_order)
     judged = errors_on_test(asker, [model.model_id for model in models])
     whole = {(row["model_id"], row["evaluated_on"]): row for row in judged if row["slice_kind"] == "all"}
-    databases = {name for row in rows for name in row["sources"]}
     unit = next((row["unit"] for row in judged), "")
     return Experiment(
         rows[0]["transfer_id"], rows[0]["target"], unit, tuple(sorted(databases)), tuple(models), whole,
         tuple(row for row in judged if row["slice_kind"] != "all"), rows[0], n_others,
     )
+
+
+def _trained(row: Row, databases: set[str]) -> Trained:
+    trained_on = tuple(row["trained_on"].split("+"))
+    return Trained(row["model_id"], row["road"], trained_on, set(trained_on) == databases)
 
 
 def errors_on_test(asker: Asker, model_ids: Iterable[str]) -> list[dict[str, Any]]:
