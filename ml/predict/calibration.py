@@ -60,7 +60,7 @@ class Calibration:
         if values is None:
             return None
         found = [values.get(name) for name in ("scale", "floor")] if isinstance(values, dict) else []
-        numbers = [float(v) for v in found if type(v) in (int, float) and math.isfinite(v) and v >= 0]
+        numbers = [float(v) for v in found if isinstance(v, int | float) and type(v) is not bool and 0 <= v < math.inf]
         if len(numbers) != 2:
             raise InputError(f"{where} holds no scale and floor of uncertainties that are numbers from 0.")
         return cls(*numbers)
