@@ -61,7 +61,7 @@ class Crystals:
         """
         table = rows.select(COLUMNS).combine_chunks()
         problems = _forms(table)
-        bad = pa.array([problem is not None for problem in problems])
+        bad = pa.array([problem is not None for problem in problems], pa.bool_())
         if pc.any(bad).as_py():
             table = _without(table, bad)
         n = table.num_rows
@@ -95,7 +95,7 @@ class Crystals:
         for place in np.unique(crystal[far]).tolist():
             problems[place] = f"has a position that is no number, or beyond {LARGEST_POSITION:g} cells"
         for place in np.flatnonzero(flat & (counts > 0)).tolist():
-            problems[place] = f"has a cell of {volumes[place]:.3g} Å³, which is no crystal's"
+            problems[place] = f"has lattice vectors in one plane, or nearly so: a cell of {volumes[place]:.3g} Å³"
         return problems
 
 

@@ -66,6 +66,8 @@ def batch_arrays(
         IndexError: a place is not there.
     """
     z, weight, degree, sender, receiver, edge_weight, edge_distance, distance = flat
+    if len(places) and places.min() < 0:
+        raise IndexError(f"There is no graph at place {places.min()}.")
     n_nodes, n_edges, n_distances = counts[places].sum(axis=0).tolist()
     number = weight.dtype
     made = (
