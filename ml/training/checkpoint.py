@@ -83,10 +83,11 @@ class Checkpoints:
         except OSError as error:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
-            before = next((f" The one of step {_step(one):,} is kept" for one in self._files()), " There is none yet")
+            kept = next((f"the one of step {_step(one):,} is kept, and the same call goes on from there"
+                         for one in self._files()), "there is none yet, and the same call starts anew")
             raise TrainingError(
-                f"The checkpoint of step {step:,} cannot be written to {self.folder}: {error.strerror or error}."
-                f"{before}: make room and repeat the call, which goes on from there."
+                f"The checkpoint of step {step:,} cannot be written to {self.folder}: {error.strerror or error}. Make "
+                f"room: {kept}."
             ) from None
 
     def newest(self, note: Callable[[str], None]) -> tuple[dict[str, Tensor], dict[str, Any]] | None:

@@ -21,7 +21,7 @@ def identity_of(network: nn.Module, graphs: Any, targets: npt.NDArray[np.float64
 
     Args:
         network: with the weights that it starts from.
-        graphs: which crystals they are of, how they were made, and what enters beside them.
+        graphs: which crystals they are of, how they were made, and what enters beside or instead of them.
         targets: (n,), in the unit of the target.
         train: rows to learn from; their order does not count.
         validation: rows to evaluate on.
@@ -42,11 +42,13 @@ def identity_of(network: nn.Module, graphs: Any, targets: npt.NDArray[np.float64
 
 def _of_graphs(graphs: Any) -> bytes:
     digest = hashlib.sha256()
-    store, inputs = getattr(graphs, "graphs", None), getattr(graphs, "inputs", None)
+    store = getattr(graphs, "graphs", None)
     if store is not None:
         digest.update(repr(store.settings).encode())
         digest.update(np.ascontiguousarray(store.sha256s).tobytes())
-    if inputs is not None:
-        digest.update(f"{tuple(inputs.shape)}".encode())
-        digest.update(inputs.cpu().contiguous().numpy().tobytes())
+    for name in ("inputs", "features"):
+        values = getattr(graphs, name, None)
+        if values is not None:
+            digest.update(f"{name}{tuple(values.shape)}{values.dtype}".encode())
+            digest.update(values.cpu().contiguous().numpy().tobytes())
     return digest.digest()

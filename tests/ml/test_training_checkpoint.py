@@ -110,7 +110,7 @@ def test_a_full_disk_is_an_error_that_leaves_the_checkpoint_before(
         trained(folder=tmp_path, progress=ended_at(25))
     before = files(tmp_path)
     with pytest.raises(TrainingError, match=r"checkpoint of step \d+ cannot be written to .*(No space|too large).*"
-                                            r"The one of step 20 is kept: make room"), full_disk(monkeypatch, call):
+                                            r"Make room: the one of step 20 is kept"), full_disk(monkeypatch, call):
         trained(folder=tmp_path)
     assert files(tmp_path) == before
     assert same(trained(folder=tmp_path), trained())
