@@ -32,17 +32,15 @@ from ml.graphs.batch import DeviceGraphs
 from ml.graphs.build import graphs_of
 from ml.graphs.graphs import Graphs
 from ml.graphs.settings import GraphSettings
-from ml.models import ModelSettings, build
+from ml.models import ModelSettings
 from ml.models.mpeu import Mpeu
-from ml.models.network import Network
-from ml.training.learner import Learner
-from ml.training.sampler import Sampler
-from ml.training.settings import TrainSettings
-from ml.training.step import EagerSteps
+from ml.profile.timing import Timed, median_ms
+from ml.training.device import computing, device_of
 
 BATCH, CHANNELS, STEPS, NEIGHBOURS = 32, 64, 3, 24
 LIMIT_RATIO = {"schnet": 5.0, "mpeu": 5.0}
 LIMIT_BATCHING = 0.10
+GPU_SECONDS = 4.0
 LIMIT_GPU_MS = {"schnet": 0.4, "mpeu": 0.6}
 PEERS = {"schnet": "torch_geometric SchNet", "mpeu": "plain full-graph MPEU"}
 COLUMNS = ["lattice_vectors_angstrom", "fractional_positions", "species_at_sites", "formation_energy_ev_per_atom"]
@@ -60,35 +58,6 @@ def crystals(n: int) -> tuple[pa.Table, torch.Tensor]:
     rows = rows.take(np.sort(chosen))
     energies = torch.tensor(rows["formation_energy_ev_per_atom"].to_numpy(), dtype=torch.float32)
     return rows, (energies - energies.mean()) / energies.std()
-
-
-class Ours:
-    """matlake's steps on a device.
-
-    Args:
-        kind: of network.
-        graphs: of the crystals.
-        targets: standardised.
-        n_members: of the ensemble.
-    """
-
-    def __init__(self, kind: str, graphs: Graphs, targets: torch.Tensor, n_members: int = 1) -> None:
-        self.network = network_of(kind, n_members)
-        self.graphs = DeviceGraphs.of(graphs)
-        settings = TrainSettings(batch_size=BATCH, schedule="constant", learning_rate=5e-4)
-        self.sampler = Sampler(np.arange(graphs.n), BATCH, 0)
-        self.steps = EagerSteps(Learner(self.network, settings), self.graphs, targets, self.sampler)
-        self.done = 0
-
-    def run(self, n: int) -> None:
-        """Do steps."""
-        self.steps.run(self.done, self.done + n)
-        self.done += n
-
-    def batching(self, n: int) -> None:
-        """Only make the batches of steps."""
-        for places in self.sampler.batches(self.done, self.done + n):
-            self.graphs.batch(torch.from_numpy(places))
 
 
 class Peer:
@@ -121,9 +90,14 @@ class Peer:
             self.optimizer.step()
 
 
-def network_of(kind: str, n_members: int = 1) -> Network:
+def settings_of(kind: str, n_members: int = 1) -> ModelSettings:
     """A network of the benchmark's size that knows all elements."""
-    return build(ModelSettings(kind, tuple(range(1, 119)), channels=CHANNELS, steps=STEPS, n_members=n_members))
+    return ModelSettings(kind, tuple(range(1, 119)), channels=CHANNELS, steps=STEPS, n_members=n_members)
+
+
+def ours(kind: str, graphs: Graphs, n_members: int = 1, device: str = "cpu") -> Timed:
+    """Training as `matlake train` does it."""
+    return Timed(settings_of(kind, n_members), graphs, BATCH, device_of(device))
 
 
 def milliseconds(runs: dict[str, Callable[[int], None]], steps: int, repetitions: int) -> dict[str, list[float]]:
@@ -141,13 +115,12 @@ def milliseconds(runs: dict[str, Callable[[int], None]], steps: int, repetitions
 
 def same_answer(full: Graphs, quotient: Graphs, data: list[Data]) -> float:
     """The largest difference between the plain MPEU and ours with the same weights: both do the same work."""
-    ours, plain = network_of("mpeu"), PlainMpeu(CHANNELS, STEPS)
-    assert isinstance(ours, Mpeu)
-    plain.take_over(ours)
+    network, plain = Mpeu(settings_of("mpeu"), 0), PlainMpeu(CHANNELS, STEPS)
+    plain.take_over(network)
     places = np.arange(min(64, full.n))
     with torch.no_grad():
         expected = plain(next(iter(DataLoader(data, batch_size=len(places)))))
-        return max(float((ours(DeviceGraphs.of(graphs).batch(places))[0] - expected).abs().max())
+        return max(float((network(DeviceGraphs.of(graphs).batch(places))[0] - expected).abs().max())
                    for graphs in (full, quotient))
 
 
@@ -159,13 +132,12 @@ def measured(n_crystals: int, steps: int, repetitions: int) -> dict[str, Any]:
     full, quotient = (graphs_of(rows, GraphSettings(kind=kind, n_neighbours=NEIGHBOURS))
                       for kind in ("full", "quotient"))
     data = data_of(full, targets)
-    ours = {kind: Ours(kind, quotient, targets) for kind in PEERS}
+    timed = {kind: ours(kind, quotient) for kind in PEERS}
     peers = {"schnet": Peer(geometric_schnet(CHANNELS, STEPS), data), "mpeu": Peer(PlainMpeu(CHANNELS, STEPS), data)}
-    painn, ensemble = Ours("painn", full, targets), Ours("schnet", quotient, targets, n_members=4)
-    runs: dict[str, Callable[[int], None]] = {"batching": ours["schnet"].batching}
+    runs: dict[str, Callable[[int], None]] = {"batching": timed["schnet"].batching}
     for kind in PEERS:
-        runs |= {kind: ours[kind].run, PEERS[kind]: peers[kind].run}
-    runs |= {"painn": painn.run, "schnet, 4 members": ensemble.run}
+        runs |= {kind: timed[kind].run, PEERS[kind]: peers[kind].run}
+    runs |= {"painn": ours("painn", full).run, "schnet, 4 members": ours("schnet", quotient, n_members=4).run}
     times = milliseconds(runs, steps, repetitions)
     medians = {name: statistics.median(values) for name, values in times.items()}
     return {
@@ -174,8 +146,22 @@ def measured(n_crystals: int, steps: int, repetitions: int) -> dict[str, Any]:
         "step_ms": medians, "slowest_ms": {name: max(values) for name, values in times.items()},
         "ratio": {kind: medians[PEERS[kind]] / medians[kind] for kind in PEERS},
         "batching_share": {kind: medians["batching"] / medians[kind] for kind in PEERS},
-        "largest_difference": same_answer(full, quotient, data),
+        "largest_difference": same_answer(full, quotient, data), "gpu": gpu(quotient),
     }
+
+
+def gpu(quotient: Graphs) -> dict[str, Any] | None:
+    """Times of a step on a GPU; None where there is none."""
+    if not torch.cuda.is_available():
+        return None
+    found: dict[str, Any] = {"device": torch.cuda.get_device_name(), "step_ms": {}, "batching_ms": {}, "captured": {}}
+    with computing(device_of("cuda"), None):
+        for kind in LIMIT_GPU_MS:
+            timed = ours(kind, quotient, device="cuda")
+            found["step_ms"][kind] = median_ms(timed.run, GPU_SECONDS)
+            found["batching_ms"][kind] = median_ms(timed.batching, GPU_SECONDS / 4)
+            found["captured"][kind] = timed.captured
+    return found
 
 
 def misses(result: dict[str, Any]) -> list[str]:
@@ -187,7 +173,7 @@ def misses(result: dict[str, Any]) -> list[str]:
     if result["largest_difference"] > 1e-4:
         found.append(f"the plain MPEU says something else, by {result['largest_difference']:.1e}")
     found += [f"{kind} takes {ms:.2f} ms on the GPU (at most {LIMIT_GPU_MS[kind]:g})"
-              for kind, ms in result.get("gpu_step_ms", {}).items() if ms > LIMIT_GPU_MS[kind]]
+              for kind, ms in (result["gpu"] or {"step_ms": {}})["step_ms"].items() if ms > LIMIT_GPU_MS[kind]]
     return found
 
 
@@ -202,6 +188,14 @@ def show(result: dict[str, Any]) -> None:
     for kind, peer in PEERS.items():
         print(f"{kind}: {result['ratio'][kind]:.1f} times as fast as the {peer} (limit {LIMIT_RATIO[kind]:g}); "
               f"batching is {result['batching_share'][kind]:.1%} of the step (limit {LIMIT_BATCHING:.0%})")
+    if result["gpu"] is None:
+        print("GPU: skipped, PyTorch sees none with CUDA; limits there: "
+              + ", ".join(f"{kind} {ms:g} ms" for kind, ms in LIMIT_GPU_MS.items()))
+    else:
+        for kind, ms in result["gpu"]["step_ms"].items():
+            how = "captured" if result["gpu"]["captured"][kind] else "NOT captured"
+            print(f"{result['gpu']['device']}: {kind} {ms:.3f} ms a step (limit {LIMIT_GPU_MS[kind]:g}), batching "
+                  f"{result['gpu']['batching_ms'][kind]:.3f} ms; {how}")
     print(f"the same weights in the plain MPEU: answers differ by at most {result['largest_difference']:.1e}")
 
 

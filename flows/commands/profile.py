@@ -66,9 +66,7 @@ def command(
     asked = Asked(_words(model), [_whole(word) for word in _words(batch_size)], _words(device or ""), channels,
                   message_steps, members, neighbours, seconds, threads, capture)
     # What cannot be is said before crystals are read.
-    asked.on()
-    for kind in asked.models:
-        asked.settings(kind)
+    asked.checked()
     found = _crystals(ctx, root, crystals, made_up)
     emit(profile(found, asked, plan, lambda text: err.print(text, soft_wrap=True, markup=False)), format_, output)
 

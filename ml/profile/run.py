@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from lake.errors import InputError
+from lake.errors import InputError, SettingsError
 from ml.graphs.build import graphs_of
 from ml.graphs.graphs import Graphs
 from ml.graphs.settings import GraphSettings
@@ -70,6 +70,18 @@ class Asked:
         return ModelSettings(kind, tuple(range(1, LARGEST_ATOMIC_NUMBER + 1)), channels=self.channels,
                              steps=self.message_steps, n_members=self.n_members)
 
+    def checked(self) -> tuple[list[torch.device], list[ModelSettings]]:
+        """Devices and networks.
+
+        Raises:
+            InputError: a network cannot be.
+            SettingsError: a device is not there, or nothing is asked for.
+        """
+        if not self.models or not self.batch_sizes:
+            raise SettingsError(f"There is no {'batch size' if self.models else 'network'} to time: give one or more, "
+                                "with commas between them.")
+        return self.on(), [self.settings(kind) for kind in self.models]
+
     def on(self) -> list[torch.device]:
         """The devices.
 
@@ -97,7 +109,7 @@ def profile(crystals: pa.Table, asked: Asked, plan: Plan, progress: Callable[[st
         SettingsError: a device is not there.
         TrainingError: memory does not suffice for a single crystal.
     """
-    devices, networks = asked.on(), [asked.settings(kind) for kind in asked.models]
+    devices, networks = asked.checked()
     if bad := [size for size in asked.batch_sizes if not 1 <= size <= crystals.num_rows]:
         raise InputError(f"Batches of {bad[0]:,} crystals out of {crystals.num_rows:,}: 1 to that many are possible.")
     graphs: dict[str, Graphs] = {}
