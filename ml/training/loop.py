@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ml.progress import Progress
 
 SECONDS_PER_CHUNK = 0.25
+WRITING_SHARE = 0.05
+"""Of the time, that checkpoints may take: those of large networks are written less often."""
 MOST_NAMES = 10
 
 
@@ -44,6 +46,8 @@ def fit(
     names: Sequence[str] | None = None,
 ) -> Fitted:
     """Train a network; on a CPU the same call gives the same weights, bit for bit, killed in between or not.
+
+    That holds for the same number of threads; on a GPU sums are taken in an order that is not always the same.
 
     Args:
         network: ``forward(batch)`` gives (n_members, n_graphs) in standard deviations of the target. It is moved to
@@ -88,6 +92,7 @@ class _Training:
         self.counters = Counters()
         self.best: dict[str, torch.Tensor] = {}
         self.resumed_from: int | None = None
+        self.due = time.perf_counter() + settings.checkpoint_seconds
         self.checkpoints = None
         if folder is not None:
             identity = identity_of(network, graphs, targets, train, validation, settings)
@@ -110,7 +115,7 @@ class _Training:
         if self.resumed_from is None:
             # Whether the folder can be written to is found out before any long work.
             self._write()
-        written, chunk = time.perf_counter(), 1
+        chunk = 1
         while self.counters.stopped is None:
             began = time.perf_counter()
             first = self.counters.step
@@ -123,10 +128,8 @@ class _Training:
                 self.counters.seconds += seconds
             self._tell(last, (last - first) / max(seconds, 1e-9))
             chunk = _chunk(last - first, seconds)
-            due = time.perf_counter() - written >= self.settings.checkpoint_seconds
-            if due or self.counters.stopped is not None:
+            if time.perf_counter() >= self.due or self.counters.stopped is not None:
                 self._write()
-                written = time.perf_counter()
         return self._fitted()
 
     def _learn(self, first: int, last: int) -> None:
@@ -179,8 +182,11 @@ class _Training:
 
     def _write(self) -> None:
         if self.checkpoints is not None:
+            began = time.perf_counter()
             tensors = self.learner.tensors() | {f"best/{name}": one for name, one in self.best.items()}
             self.checkpoints.write(self.counters.step, tensors, self.counters.plain())
+            pause, now = self.settings.checkpoint_seconds, time.perf_counter()
+            self.due = now + (max(pause, (now - began) / WRITING_SHARE) if pause else 0.0)
 
     def _fitted(self) -> Fitted:
         self.network.load_state_dict(self.best)

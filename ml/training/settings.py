@@ -47,7 +47,7 @@ class TrainSettings:
         seed: of the order of rows and of dropout.
         device: auto, cpu, cuda or cuda:N.
         threads: of PyTorch on a CPU; None: as many as it has now.
-        checkpoint_seconds: time between two checkpoints.
+        checkpoint_seconds: time between two checkpoints, more where writing one takes long; 0: as often as possible.
         capture: whether steps on a GPU are captured as CUDA graphs.
     """
 

@@ -16,12 +16,15 @@ from model_crystals import network as network_of
 from test_training import CRYSTALS, SETTINGS, TARGETS, TRAIN, VALIDATION, same, trained
 from tiny_training import Crystals, Sums
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lake.errors import TrainingError
 from ml.graphs.batch import DeviceGraphs
 from ml.graphs.build import graphs_of
 from ml.graphs.graphs import Graphs
 from ml.graphs.settings import GraphSettings
+from ml.models import gaussians, ops
 from ml.progress import State
 from ml.training import TrainSettings
 from ml.training.captured import CapturedSteps
@@ -96,6 +99,42 @@ def test_captured_steps_are_those_done_one_by_one(kind: str, graphs: DeviceGraph
     wanted = one_by_one.learner.tensors()
     for name, tensor in captured.learner.tensors().items():
         torch.testing.assert_close(tensor, wanted[name], rtol=1e-5, atol=1e-7)
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses the operations that would make a program wait for a GPU, or whose results have a size of their own."""
+
+    waiting = ("_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal", "_unique", "bincount")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        assert not name.startswith(self.waiting), name
+        if name.startswith("index"):
+            masks = [one for one in tree_leaves(args) if isinstance(one, Tensor) and one.dtype == torch.bool]
+            assert not masks, name
+        assert name != "repeat_interleave" or (kwargs or {}).get("output_size") is not None
+        self.seen.add(name)
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_in_a_captured_step_waits_for_the_device(
+    kind: str, graphs: DeviceGraphs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done only on a CPU is switched off: the rest is what a GPU would do."""
+    monkeypatch.setattr(ops, "compiled", lambda _: False)
+    monkeypatch.setattr(gaussians, "compiled", lambda _: False)
+    monkeypatch.setattr(gaussians.Gaussians, "window", lambda self, _: (0, len(self.centres)))
+    steps = steps_of(CapturedSteps, graphs, network_of(kind, n_members=2, dropout=0.1), recorder=as_on_a_gpu)
+    steps.run(0, 2, Totals())
+    with NoWaiting() as mode:
+        steps.body(steps.buckets[-1])
+    assert {"_fused_adam_", "searchsorted", "index_select"} <= mode.seen
+    with pytest.raises(AssertionError, match="_local_scalar_dense"), NoWaiting():
+        steps.sums[0].item()
 
 
 def test_what_cannot_be_captured_is_done_one_by_one_and_said(kind: str, graphs: DeviceGraphs) -> None:
