@@ -150,7 +150,7 @@ def calibrated() -> str:
     """A `calibration_json`."""
     return json.dumps({
         "scale": 1.8, "floor": 0.004, "levels": [0.5, 0.8, 0.9, 0.95], "coverage_before": [0.3, 0.55, 0.66, 0.74],
-        "coverage": [0.51, 0.79, 0.9, 0.96],
+        "coverage": [0.51, 0.79, 0.9, 0.96], "split": "test", "n": 60, "n_fitted": 58,
     })
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from analytics.report.formats import number, percent
+from analytics.report.formats import counted, number, percent
 from analytics.report.svg import drawing, tag
 
 WIDTH, HEIGHT, LEFT, TOP, SIDE = 318.0, 298.0, 64.0, 12.0, 226.0
@@ -22,10 +22,16 @@ class Calibration:
 
     svg: Markup
     words: str
+    rows: str
 
 
-def calibration(text: str | None) -> Calibration | None:
-    """Read `calibration_json` of a model; None where it states no coverage (a model of one member has none)."""
+def calibration(text: str | None, unit: str) -> Calibration | None:
+    """Read `calibration_json` of a model; None where it states no coverage (a model of one member has none).
+
+    Args:
+        text: the JSON.
+        unit: of the target.
+    """
     try:
         given = json.loads(text) if text else {}
     except ValueError:
@@ -51,18 +57,29 @@ def calibration(text: str | None) -> Calibration | None:
         ]
     return Calibration(
         drawing(WIDTH, HEIGHT, "Stated against seen coverage of the model's uncertainties.", *drawn),
-        _words(given, levels, series),
+        _words(given, levels, series, unit), _rows(given),
     )
 
 
-def _words(given: dict[str, Any], levels: list[float], series: list[tuple[str, str, list[float]]]) -> str:
+def _rows(given: dict[str, Any]) -> str:
+    """On how many rows of which split the coverage was seen."""
+    n, split = given.get("n"), given.get("split")
+    kind = f"{split} row" if split in ("train", "validation", "test") else "row"
+    return counted(n, kind) if type(n) is int else f"{kind}s"
+
+
+def _words(
+    given: dict[str, Any], levels: list[float], series: list[tuple[str, str, list[float]]], unit: str
+) -> str:
     place = min(range(len(levels)), key=lambda i: abs(levels[i] - 0.9))
     parts = [f"{words} {percent(100 * seen[place])}" for _, words, seen in series]
-    text = f"Of the rows, {percent(100 * levels[place])} should lie within the stated interval: {', '.join(parts)}."
+    stated = percent(100 * levels[place])
+    text = f"Of the {_rows(given)}, {stated} should lie within the stated interval: {', '.join(parts)}."
     scale, floor = given.get("scale"), given.get("floor")
     if isinstance(scale, int | float) and math.isfinite(scale):
         text += f" The spread of the members is multiplied by {number(scale, 2)}"
-        text += f", at least {number(floor, 3)}." if isinstance(floor, int | float) and floor > 0 else "."
+        added = isinstance(floor, int | float) and math.isfinite(floor) and floor > 0
+        text += f", and {number(floor, 3)} {unit} are added in quadrature." if added else "."
     return text
 
 

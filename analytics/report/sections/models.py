@@ -63,7 +63,7 @@ def _card(asker: Asker, sources: Sources, model_id: str) -> dict[str, Any]:
     tables = _elements(errors, sources)
     words = f"subset {row['subset']}@{row['subset_version']}" if row["subset"] else row["where_sql"] or "all rows"
     curves = curves_of(asker, {model_id: (model_id, "s0")})
-    measured = calibration(row["calibration_json"])
+    measured = calibration(row["calibration_json"], row["unit"])
     return {
         "facts": facts_of(asker, row, sources), "elements": tables, "curves": curves, "calibration": measured,
         "caption": Caption(
@@ -73,7 +73,7 @@ def _card(asker: Asker, sources: Sources, model_id: str) -> dict[str, Any]:
         "calibration_caption": Caption(
             "How often the actual value lies within the interval that the model states, against how often it should. "
             "Dashed: as trained, line: calibrated, thin: as it should be.",
-            asker.made_from("models"), counted(row["n_validation"], "validation row"), words),
+            asker.made_from("models"), measured.rows if measured else "none", words),
         "elements_caption": element_caption(
             asker, label(row["target"]), counted(sum(one.n for one in tables), "test row"), words),
         **curve_parts(asker, curves, row["unit"], words),
