@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,35 +17,58 @@ OFFSETS = {"node": "node_offsets", "edge": "edge_offsets", "distance": "distance
 
 
 @compiled
-def copy_ranges(source: Any, starts: Any, counts: Any, target: Any) -> None:
-    """Copy ranges of an array of bytes, one after the other, to another."""
-    n = 0
+def copy_ranges(source: Any, starts: Any, counts: Any, target: Any, to: Any) -> None:
+    """Copy ranges of one array to places of another."""
     for k in range(len(starts)):
-        for at in range(starts[k], starts[k] + counts[k]):
-            target[n] = source[at]
-            n += 1
+        for n in range(counts[k]):
+            target[to[k] + n] = source[starts[k] + n]
+
+
+def copy_rows(source: Array, starts: Ints, counts: Ints, target: Array, to: Ints) -> None:
+    """Copy ranges of the rows of one array to places of another, as words: one kernel serves nearly all types."""
+    n_bytes = source.itemsize * int(np.prod(source.shape[1:]))
+    word = np.uint8 if n_bytes % 4 else np.uint32
+    width = n_bytes // np.dtype(word).itemsize
+    words, made = source.reshape(-1).view(word), target.reshape(-1).view(word)
+    copy_ranges(words, starts * width, counts * width, made, to * width)
 
 
 def ranges_of(array: Array, starts: Ints, counts: Ints) -> Array:
     """Ranges of the rows of an array, one after the other."""
     made = np.empty((int(counts.sum()), *array.shape[1:]), array.dtype)
-    width = array.itemsize * int(np.prod(array.shape[1:]))
-    copy_ranges(array.reshape(-1).view(np.uint8), starts * width, counts * width, made.reshape(-1).view(np.uint8))
+    copy_rows(array, starts, counts, made, np.cumsum(counts) - counts)
     return made
 
 
-def taken(graphs: Graphs, places: Ints) -> Graphs:
-    """The graphs at some places, in that order."""
-    arrays: dict[str, Any] = {"sha256s": graphs.sha256s[places], "n_atoms": graphs.n_atoms[places]}
-    for name, array in graphs.arrays().items():
-        kind = name.partition("_")[0]
-        if kind not in OFFSETS or name.endswith("_offsets"):
+def gathered(stores: Sequence[Graphs], which: Ints, places: Ints) -> Graphs:
+    """Graphs of several stores of the same settings, copied once.
+
+    Args:
+        stores: at least one.
+        which: the store of every wanted graph, (n,).
+        places: its place there, (n,).
+    """
+    here = [np.flatnonzero(which == number) for number in range(len(stores))]
+    arrays: dict[str, Any] = {}
+    counts = {kind: np.zeros(len(which), np.int64) for kind in OFFSETS}
+    for kind, name in OFFSETS.items():
+        for store, wanted in zip(stores, here, strict=True):
+            counts[kind][wanted] = np.diff(getattr(store, name))[places[wanted]]
+        arrays[name] = np.concatenate([[0], np.cumsum(counts[kind])]).astype(np.int64)
+    for name, like in stores[0].arrays().items():
+        if name in arrays:
             continue
-        offsets = getattr(graphs, OFFSETS[kind])
-        starts, counts = offsets[places], np.diff(offsets)[places]
-        arrays[name] = ranges_of(array, starts, counts)
-        arrays[OFFSETS[kind]] = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return Graphs(graphs.settings, **arrays)
+        kind = name.partition("_")[0]
+        flat = kind in OFFSETS
+        made = np.empty((int(arrays[OFFSETS[kind]][-1]) if flat else len(which), *like.shape[1:]), like.dtype)
+        for store, wanted in zip(stores, here, strict=True):
+            if not flat:
+                made[wanted] = getattr(store, name)[places[wanted]]
+            elif len(wanted):
+                starts = getattr(store, OFFSETS[kind])[places[wanted]]
+                copy_rows(getattr(store, name), starts, counts[kind][wanted], made, arrays[OFFSETS[kind]][wanted])
+        arrays[name] = made
+    return Graphs(stores[0].settings, **arrays)
 
 
 def batch_arrays(

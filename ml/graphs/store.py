@@ -24,6 +24,7 @@ from lake.tasks.task import HERE, Task, place, processes
 from ml.graphs import segment
 from ml.graphs.build import built
 from ml.graphs.crystals import Crystals, digests_of, refuse, table_of
+from ml.graphs.gather import gathered
 from ml.graphs.graphs import Graphs, Ints, joined
 from ml.graphs.settings import GraphSettings
 
@@ -119,7 +120,9 @@ def graph_store(
     if (files < 0).any():
         # Somebody deleted files meanwhile.
         return graph_store(lake, rows, settings, where=where, progress=progress)
-    return _gathered(held, files, places, settings)
+    if not len(wanted):
+        return built(Crystals.of(table)[0], [], settings)[0]
+    return gathered(held.graphs, files, places)
 
 
 def folder_of(lake: Lake, settings: GraphSettings) -> Path:
@@ -183,16 +186,6 @@ def _parts(
     begins = {f"graphs, part {start // AT_ONCE + 1} of {len(starts)}": start for start in starts}
     for task, result in run_tasks(tasks, settings, where=where):
         yield begins[task.name], result
-
-
-def _gathered(held: Held, files: Ints, places: Ints, settings: GraphSettings) -> Graphs:
-    """The graphs at some places of some files, in that order."""
-    used = np.unique(files)
-    if not len(used):
-        return built(Crystals.of(table_of([]))[0], [], settings)[0]
-    parts = [held.graphs[number].take(places[files == number]) for number in used.tolist()]
-    order = np.concatenate([np.flatnonzero(files == number) for number in used.tolist()])
-    return joined(parts).take(np.argsort(order))
 
 
 def _merged(folder: Path, held: Held) -> Held:
