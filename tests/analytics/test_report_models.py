@@ -21,14 +21,12 @@ from test_report_similarity_parts import pixels
 from analytics.queries import run_query
 from analytics.report.ask import Asker
 from analytics.report.model_card import card
-from analytics.report.models.calibration import calibration
 from analytics.report.page import environment_of
 from analytics.report.sections import models, retraining, transfer
 from analytics.report.sections.contents import sources_of
 from lake.errors import InputError
 from lake.store.lake import Lake
 from lake.tables import TABLES
-from ml.predict.calibration import as_json, calibrate
 
 HOSTILE = '"><script>alert(1)</script>|[x](http://x)\n# taken `'
 
@@ -343,25 +341,3 @@ def test_every_figure_of_models_has_a_caption(full: str) -> None:
         for figure in re.findall(r"<figure.*?</figure>", part(full, name), re.DOTALL):
             caption = words(figure[figure.index("<figcaption>"):])
             assert re.search(r"n .+ filter .+ from \w+@\d+", caption), caption
-
-
-@pytest.mark.parametrize("broken", [
-    None, "", "no json", "[]", "{}", '{"levels": [0.5], "coverage": [0.5, 0.6]}', '{"levels": [2], "coverage": [1]}',
-    '{"levels": [0.5], "coverage": "x"}', '{"levels": [NaN], "coverage": [0.5]}', '{"levels": [], "coverage": []}',
-])
-def test_a_calibration_that_says_nothing_is_not_drawn(broken: str | None) -> None:
-    assert calibration(broken, "eV") is None
-
-
-def test_a_calibration_on_real_errors_is_that_of_the_model() -> None:
-    random = np.random.default_rng(2)
-    actual = random.normal(size=400)
-    members = actual + np.array([[0.1], [0.1], [0.1]]) * random.normal(size=(3, 400)) + 0.2 * random.normal(size=400)
-    found = calibrate(actual, members.mean(axis=0), members.std(axis=0), ["validation"] * 200 + ["test"] * 200)
-    drawn = calibration(as_json(found), "eV")
-    assert found is not None
-    assert drawn is not None
-    place = found["levels"].index(0.9)
-    assert f"calibrated {100 * found['coverage'][place]:.1f}" in drawn.words.replace("\u202f", "")
-    assert "200 test rows" in drawn.words
-    assert f"{found['floor']:.3f} eV" in drawn.words

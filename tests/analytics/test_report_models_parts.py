@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analytics.report.models.calibration import calibration
 from analytics.report.models.curves import MOST_MARKS, MOST_POINTS, Curve, _Log, _thinned, colours_of, curves_figure
 from analytics.report.models.element_errors import element_table
 from analytics.report.models.slices import MOST_SLICES, slice_lines
 from analytics.report.png import palette_png
 from analytics.report.section import Sources
+from ml.predict.calibration import as_json, calibrate
 
 
 @pytest.mark.parametrize(
@@ -99,3 +101,25 @@ def test_colours_of_a_picture_can_be_half_transparent() -> None:
     picture = palette_png(np.array([[0, 1]], dtype=np.uint8), np.zeros((3, 3), dtype=np.uint8), alphas=(0, 128))
     assert re.search(rb"\x00\x00\x00\x02tRNS\x00\x80", picture)
     assert b"tRNS" not in palette_png(np.array([[0]], dtype=np.uint8), np.zeros((1, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("broken", [
+    None, "", "no json", "[]", "{}", '{"levels": [0.5], "coverage": [0.5, 0.6]}', '{"levels": [2], "coverage": [1]}',
+    '{"levels": [0.5], "coverage": "x"}', '{"levels": [NaN], "coverage": [0.5]}', '{"levels": [], "coverage": []}',
+])
+def test_a_calibration_that_says_nothing_is_not_drawn(broken: str | None) -> None:
+    assert calibration(broken, "eV") is None
+
+
+def test_a_calibration_on_real_errors_is_that_of_the_model() -> None:
+    random = np.random.default_rng(2)
+    actual = random.normal(size=400)
+    members = actual + np.array([[0.1], [0.1], [0.1]]) * random.normal(size=(3, 400)) + 0.2 * random.normal(size=400)
+    found = calibrate(actual, members.mean(axis=0), members.std(axis=0), ["validation"] * 200 + ["test"] * 200)
+    drawn = calibration(as_json(found), "eV")
+    assert found is not None
+    assert drawn is not None
+    place = found["levels"].index(0.9)
+    assert f"calibrated {100 * found['coverage'][place]:.1f}" in drawn.words.replace("\u202f", "")
+    assert "200 test rows" in drawn.words
+    assert f"{found['floor']:.3f} eV" in drawn.words
