@@ -13,6 +13,7 @@ from lake.errors import InputError
 from ml import scratch
 from ml.defaults import completed
 from ml.evaluate import evaluate
+from ml.predict.calibration import Calibration, as_json, calibrate
 from ml.progress import Progress, State
 from ml.registry.model import Model, Predicted
 from ml.registry.registry import load
@@ -140,10 +141,15 @@ def _learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress
 
 def _judged(dataset: Dataset, spec: ModelSpec, learned: Learned, road: str) -> Trained:
     """Predictions, errors and the row of a model that was just trained."""
-    rows = dataset.rows.take(pa.array(learned.places))
-    judged = prediction_rows(rows, Predicted.of(learned.members), None)
+    rows, predicted = dataset.rows.take(pa.array(learned.places)), Predicted.of(learned.members)
+    spread = predicted.standard_deviation
+    calibration = as_json(calibrate(rows["actual"].to_numpy(), predicted.mean, spread, rows["split"].to_pylist()))
+    stated = Calibration.of(calibration)
+    judged = prediction_rows(rows, predicted, stated(spread) if stated and spread is not None else None)
     evaluations = evaluate(judged, model_id="", unit=dataset.target.unit, target=dataset.target.column)
-    row = model_row(dataset, spec, learned, road) | {"metrics_json": json.dumps(errors(judged), sort_keys=True)}
+    row = model_row(dataset, spec, learned, road) | {
+        "metrics_json": json.dumps(errors(judged), sort_keys=True), "calibration_json": calibration,
+    }
     model = Model(row, learned.document, learned.predictor, learned.weights)
     return Trained(model, judged, evaluations, False, learned.resumed_from, (*dataset.warnings, *learned.notes))
 

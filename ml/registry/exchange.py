@@ -20,6 +20,7 @@ from ml.registry.document import MOST_BYTES, read_json
 from ml.registry.model import Model
 from ml.registry.predictors import predictor_of
 from ml.registry.registry import save
+from ml.spec import ModelSpec
 
 if TYPE_CHECKING:
     from lake.store.lake import Lake
@@ -94,6 +95,10 @@ def _read(folder: Path, device: str) -> tuple[Model, list[dict[str, Any]]]:
     for name in AS_JSON:
         if row[name] is not None:
             read_json(row[name].encode(), f"{path}: {name}")
+    asked = read_json(row["settings_json"].encode(), f"{path}: settings_json")
+    if not isinstance(asked, dict) or not isinstance(asked.get("spec"), dict):
+        raise InputError(f"{path}: the card of the model does not say how it was made (settings_json has no spec).")
+    ModelSpec.of(asked["spec"])
     if row["kind"] != document.spec.kind or row["target"] != document.target.column:
         raise InputError(f"{path} is the card of another model: a {row['kind']} for {row['target']}.")
     curve = card.get("curve")

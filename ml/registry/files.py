@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from lake.errors import InputError
+from lake.errors import InputError, TableError
 from ml.registry import document, weights
 from ml.registry.document import Document
 
@@ -26,13 +26,22 @@ def write(root: Root, described: Document, arrays: Mapping[str, npt.NDArray[Any]
 
     Returns:
         ``weights_sha256``, ``folder`` and ``n_bytes``, as in `models`.
+
+    Raises:
+        TableError: they cannot be written, such as to a full disk.
     """
     description = described.content()
     content = weights.encoded(arrays, description)
     digest = hashlib.sha256(content).hexdigest()
     folder = f"{FOLDER}/{digest[:16]}"
-    root.write(description, FOLDER, digest[:16], DESCRIPTION)
-    root.write(content, FOLDER, digest[:16], WEIGHTS)
+    try:
+        root.write(description, FOLDER, digest[:16], DESCRIPTION)
+        root.write(content, FOLDER, digest[:16], WEIGHTS)
+    except OSError as error:
+        raise TableError(
+            f"The model cannot be written to {root.path(folder)}: {error.strerror or error}. Make room, or ask for the "
+            "right to write, and run the same command again: what was learned is kept."
+        ) from None
     return {"weights_sha256": digest, "folder": folder, "n_bytes": len(content)}
 
 

@@ -44,5 +44,5 @@ create or replace macro training_rows(
 
     select
         *,
-        seeded_split(material_key, seed, train, validation) as split
+        case when material_key is not null then seeded_split(material_key, seed, train, validation) end as split
     from keyed

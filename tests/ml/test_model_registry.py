@@ -50,7 +50,8 @@ def network(n_members: int = 2, **more: Any) -> Model:
     row = {
         "kind": "schnet", "target": TARGET.column, "unit": TARGET.unit, "road": "own", "sources": ["left"],
         "table_versions": {"calculations": 1}, "split_key": "reduced_key", "split_seed": 0, "n_train": 8,
-        "n_validation": 1, "n_test": 1, "data_sha256": "d", "settings_json": "{}", "n_members": n_members,
+        "n_validation": 1, "n_test": 1, "data_sha256": "d", "n_members": n_members,
+        "settings_json": '{"spec": {"kind": "schnet"}}',
         "n_parameters": 5, "seed": 0, "device": "cpu", "seconds": 1.0, "metrics_json": '{"test": {"mae": 0.5}}',
         "licenses": ["CC-BY-4.0"], "redistributable": True, "code_version": "0", "library_versions_json": "{}",
     }
@@ -83,6 +84,19 @@ def test_the_same_weights_are_one_file_and_versions_count_up(lake: Lake, made: M
     assert len({row["folder"] for row in registry.saved(lake)}) == 1
     assert registry.find(lake, "a")["version"] == 2
     assert registry.find(lake, "a.1")["version"] == 1
+
+
+def test_a_full_disk_is_said_and_leaves_no_model(
+    lake: Lake, made: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(lake.root), "write", full)
+        with pytest.raises(TableError, match=r"No space left on device\. Make room"):
+            registry.save(lake, made, "salts")
+    assert registry.saved(lake) == []
 
 
 def test_two_at_once_get_different_versions(lake: Lake, made: Model) -> None:
@@ -246,6 +260,7 @@ def test_cards_from_elsewhere_are_checked(tmp_path: Path, lake: Lake, made: Mode
         json.dumps(plain | {"row": plain["row"] | {"kind": "mpeu"}}).encode(),
         json.dumps(plain | {"curve": [{"step": "x"}]}).encode(),
         json.dumps(plain | {"row": plain["row"] | {"metrics_json": "{"}}).encode(),
+        json.dumps(plain | {"row": plain["row"] | {"settings_json": "{}"}}).encode(),
     ):
         (tmp_path / "card.json").write_bytes(card)
         with pytest.raises(InputError, match="card"):

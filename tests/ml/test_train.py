@@ -75,6 +75,9 @@ def test_every_kind_is_trained_saved_and_says_the_same_when_it_is_loaded(salts: 
     assert written["calculation_id"].to_pylist() == both.rows["calculation_id"].to_pylist()
     np.testing.assert_allclose(loaded.predict(both.rows).mean, written["predicted"].to_numpy(), atol=1e-5)
     np.testing.assert_array_equal(written["actual"].to_numpy(), both.actual)
+    uncertain = kind in ("forest", "mpeu")
+    assert (row["calibration_json"] is not None) == uncertain
+    assert written["uncertainty"].null_count == (0 if uncertain else written.num_rows)
     evaluated = salts.read("evaluations", where=f"model_id = 'all-{kind}.1' and split = 'test' and slice_kind = 'all'")
     whole = next(line for line in evaluated.to_pylist() if line["evaluated_on"] == "*")
     assert whole["mae"] == pytest.approx(errors["test"]["mae"])
