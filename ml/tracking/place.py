@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lake.store.lake import Lake
 
 OFF = "off"
+SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,15 @@ def place_of(lake: Lake) -> Place | None:
     asked = lake.settings.tracking_uri
     if asked is not None:
         uri = asked.get_secret_value().strip()
-        return None if uri.lower() in (OFF, "") else Place(uri)
-    if not lake.root.is_local:
-        return None
+        if uri.lower() in (OFF, ""):
+            return None
+        return _of_file(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else Place(uri)
     # The database waits while another training writes to it.
-    return Place(f"sqlite:///{lake.root.path('mlflow.db')}?timeout=60", Path(lake.root.path("mlartifacts")).as_uri())
+    return _of_file(f"{lake.root.path('mlflow.db')}?timeout=60") if lake.root.is_local else None
+
+
+def _of_file(path: str) -> Place:
+    """A database file, artifacts beside it: MLflow itself would put them into the working directory."""
+    path, mark, options = path.partition("?")
+    file = Path(path).absolute()
+    return Place(f"{SQLITE}{file}{mark}{options}", (file.parent / "mlartifacts").as_uri())

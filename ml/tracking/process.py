@@ -72,6 +72,8 @@ class WriterProcess:
 
     def close(self, seconds: float = LAST_SECONDS) -> None:
         """Send what is left and tell the writer to end when it is done; it is not waited for beyond some seconds."""
+        if self.pid != os.getpid():
+            return
         self._outbox.put(None)
         self._sender.join(seconds)
         with suppress(subprocess.TimeoutExpired):

@@ -90,6 +90,7 @@ class MlflowTracker:
     def __init__(self, place: Place, writer: WriterProcess | None = None, wait_seconds: float = WAIT_SECONDS) -> None:
         self.place = place
         self.problem: str | None = None
+        self._failed = False
         self._writer = writer
         self._left = wait_seconds
         self._number = next(_numbers)
@@ -116,7 +117,7 @@ class MlflowTracker:
 
     def run_id(self) -> str | None:
         """The run's id, waited for."""
-        if self._run_id is None and self._run is not None and self.problem is None:
+        if self._run_id is None and self._run is not None and not self._failed:
             reply = self._waited(self._run)
             self._run_id = str(reply["run_id"]) if reply else None
             if reply is None:
@@ -140,16 +141,16 @@ class MlflowTracker:
 
     def _has_failed(self) -> bool:
         """Whether the run could not be started, as far as is known without waiting."""
-        if self.problem is None and self._run is not None and self._run.done():
+        if self._run is not None and self._run.done():
             self.run_id()
-        return self.problem is not None
+        return self._failed
 
     def _waited(self, answer: Future[Reply]) -> Reply | None:
         began = time.monotonic()
         try:
             reply = answer.result(max(self._left, 0.0))
         except FutureTimeoutError:
-            self._fail("it took too long; the run may still be written")
+            self._say("has not answered in time: the run is still being written, and the model does not name it")
             return None
         finally:
             self._left -= time.monotonic() - began
@@ -159,11 +160,16 @@ class MlflowTracker:
         return reply
 
     def _fail(self, why: str) -> None:
+        self._failed = True
+        self._say(f"does not record the training: {why}")
+
+    def _say(self, problem: str) -> None:
+        """Warn, once; what comes after the first fault is a consequence of it."""
         if self.problem is None:
-            self.problem = redacted(why)
+            self.problem = redacted(problem)
             warnings.warn(
-                f"The training is not tracked in MLflow at {redacted(self.place.uri)}: {self.problem} (the model is "
-                "not affected; MATLAKE_TRACKING_URI names another place, or off for none).",
+                f"MLflow at {redacted(self.place.uri)} {self.problem}. The model is not affected; MATLAKE_TRACKING_URI "
+                "names another place, or off for none.",
                 stacklevel=3,
             )
 

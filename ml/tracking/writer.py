@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 PER_BATCH = 100
 LONGEST_PARAMETER = 6000
@@ -169,6 +169,14 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+    # MLflow makes a folder mlruns where it runs, whether anything goes into it or not.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        serve(replies)
+
+
+def serve(replies: TextIO) -> None:
+    """Answer request after request; then mark what was not finished."""
     runs = Runs()
     for line in sys.stdin:
         asked = json.loads(line)
