@@ -44,8 +44,11 @@ RIVAL = f"""
 import os, runpy, sys
 import mlflow.tracking
 if os.fork() == 0:
+    folder = os.path.dirname(sys.argv[1].removeprefix("sqlite:///"))
+    os.makedirs(folder, exist_ok=True)
+    os.chdir(folder)
     runs = runpy.run_path({str(WRITER)!r})["Runs"]()
-    runs.start({{"run": 1, "uri": sys.argv[1], "artifacts": None, "experiment": "matlake", "name": "rival",
+    runs.start({{"run": 1, "uri": sys.argv[1], "artifacts": sys.argv[2], "experiment": "matlake", "name": "rival",
                 "parameters": {{}}, "tags": {{}}}})
     runs.kill()
     os._exit(0)
@@ -59,7 +62,7 @@ def recorded(tmp_path_factory):
     """Two processes that make the same database at once, and write to it."""
     root = tmp_path_factory.mktemp("tracked") / "my lake"
     place = place_of(Lake.open(str(root), quick_settings().model_copy(update={"tracking_uri": None})))
-    writer = WriterProcess([sys.executable, "-c", RIVAL, place.uri])
+    writer = WriterProcess([sys.executable, "-c", RIVAL, place.uri, str(place.artifacts)])
     trackers = [MlflowTracker(place, writer, wait_seconds=120) for _ in range(3)]
     trackers.append(MlflowTracker(Place("http://me:hidden@127.0.0.1:9/mlflow?token=hidden"), writer, wait_seconds=60))
     for tracker, name in zip(trackers, ("whole", "failed", "killed", "nobody hears it"), strict=True):
@@ -104,12 +107,17 @@ def test_files_lie_beside_the_database(recorded):
     assert (root / "mlartifacts" / ids[0] / "artifacts" / "model.json").read_bytes() == b"{}\n"
 
 
+def test_nothing_is_left_in_the_working_directory(recorded):
+    assert not Path("mlruns").exists()
+    assert not Path("mlartifacts").exists()
+
+
 def test_an_unreachable_server_is_one_warning_without_the_password(recorded):
     tracker = recorded[2]
     seen = warned(lambda: (tracker.point(1, {"a": 1.0}), tracker.run_id(), tracker.finish(metrics={"a": 1.0})))
     assert tracker.run_id() is None
     assert len(seen) == 1
-    assert "not tracked" in str(seen[0].message)
+    assert "does not record the training" in str(seen[0].message)
     assert "hidden" not in str(seen[0].message)
     assert "hidden" not in tracker.problem
     assert "http://***@127.0.0.1:9" in str(seen[0].message)
@@ -120,7 +128,7 @@ def stand_in(script):
 
 
 @pytest.mark.parametrize(("script", "why"), [
-    ("import time; time.sleep(60)", "took too long"),
+    ("import time; time.sleep(60)", "not answered in time"),
     ("import sys; sys.exit(1)", "has ended"),
     ("print('not JSON', flush=True); import time; time.sleep(60)", "has ended"),
     ("import sys; sys.stdin.readline(); print('[3]', flush=True)", "has ended"),
@@ -138,6 +146,28 @@ def test_a_writer_that_fails_holds_no_training_up(script, why):
         assert time.monotonic() - began < 8
     finally:
         writer.kill()
+
+
+SLOW = """
+import json, sys, time
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked["do"] == "start":
+        time.sleep(0.6)
+    print(json.dumps({"id": asked["id"], "run_id": "r"}), flush=True)
+    if asked["do"] == "finish":
+        open(sys.argv[1], "w").write(asked["status"])
+"""
+
+
+def test_a_writer_that_is_late_still_gets_the_end_of_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(tracker_module, "_failed", {})
+    writer = WriterProcess([sys.executable, "-S", "-c", SLOW, str(tmp_path / "status")])
+    tracker = MlflowTracker(Place("sqlite:////nowhere"), writer, wait_seconds=0.1)
+    seen = warned(lambda: (told(tracker, "x"), tracker.run_id(), tracker.finish()))
+    assert [("not answered in time" in str(w.message)) for w in seen] == [True]
+    writer.close(20)
+    assert (tmp_path / "status").read_text() == "FINISHED"
 
 
 def test_a_program_that_is_not_there_is_a_warning(monkeypatch):
@@ -174,6 +204,8 @@ def test_where_runs_go(tmp_path):
     assert place("off") is place("OFF ") is place("") is None
     on_s3 = quick_settings().model_copy(update={"tracking_uri": None})
     assert place_of(Lake.open("s3://bucket/lake", on_s3)) is None
+    assert place("sqlite:////data/runs.db") == Place("sqlite:////data/runs.db", "file:///data/mlartifacts")
+    assert place("sqlite:///runs.db").uri == f"sqlite:///{Path.cwd()}/runs.db"
     assert place("http://server:5000") == Place("http://server:5000")
     assert place() == Place(f"sqlite:///{tmp_path}/mlflow.db?timeout=60", f"{Path(tmp_path).as_uri()}/mlartifacts")
 
