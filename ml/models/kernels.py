@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from lake.compiled import compiled
@@ -49,26 +48,13 @@ def join(own: Array, place: Array, sent: Array, received: Array, sender: Array, 
 
 
 @compiled
-def join_backward(gradient: Array, sender: Array, receiver: Array, of_sent: Array, of_received: Array) -> None:
-    """The gradients of :func:`join` by what the nodes at both ends gave, added to the last two arrays."""
+def join_backward(gradient: Array, sender: Array, receiver: Array, place: Array, of_sent: Array, of_received: Array,
+                  of_own: Array) -> None:
+    """The gradients of :func:`join`, added to the last three arrays."""
     for m in range(gradient.shape[0]):
         for e in range(sender.shape[0]):
-            g, gx, gy = gradient[m, e], of_sent[m, sender[e]], of_received[m, receiver[e]]
+            g, gx, gy, ga = gradient[m, e], of_sent[m, sender[e]], of_received[m, receiver[e]], of_own[m, place[e]]
             for c in range(g.shape[0]):
                 gx[c] += g[c]
                 gy[c] += g[c]
-
-
-@compiled
-def spread(gradient: Array, place: Array, out: Array) -> None:
-    """``out[place[e]] += gradient[e]``; arrays ``(members, rows, channels)``."""
-    for m in range(gradient.shape[0]):
-        for e in range(place.shape[0]):
-            g, y = gradient[m, e], out[m, place[e]]
-            for c in range(g.shape[0]):
-                y[c] += g[c]
-
-
-def zeros(shape: tuple[int, ...], like: Array) -> Array:
-    """Zeros of the same type of number."""
-    return np.zeros(shape, dtype=like.dtype)
+                ga[c] += g[c]

@@ -1,12 +1,13 @@
 """Message passing on tensors ``(rows, channels)`` or ``(members, rows, channels)``, with gradients.
 
-On the CPU compiled kernels go over the edges once, where PyTorch's own operations would write every message to memory
-several times. Elsewhere, and for what kernels do not take, the plain operations say the same.
+Compiled kernels go over the edges once, where PyTorch's own operations would write every message to memory several
+times, and on a GPU be launched one by one. For what kernels do not take, the plain operations say the same.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ LOG_2 = math.log(2)
 
 def ssp(x: Tensor) -> Tensor:
     """The shifted softplus, ``log(1 + exp(x)) − log 2`` (Schütt et al., SchNet)."""
-    if x.dtype == torch.float32 and x.device.type == "cpu":
+    if x.dtype == torch.float32 and fused(x):
         return _Ssp.apply(x)  # type: ignore[no-any-return, no-untyped-call]
     # In place: the gradient needs what went in, not what came out.
     return functional.softplus(x).sub_(LOG_2)
@@ -51,7 +52,7 @@ def send(nodes: Tensor, filters: Tensor, sender: Tensor, receiver: Tensor, place
     Returns:
         ``(…, N, C)``.
     """
-    if compiled(nodes):
+    if fused(nodes):
         return _Send.apply(nodes, filters, sender, receiver, place, weight)  # type: ignore[no-any-return, no-untyped-call]
     message = gather(nodes, sender) * gather(filters, place) * weight[:, None]
     return segment_sum(message, receiver, nodes.shape[-2])
@@ -71,14 +72,52 @@ def join(own: Tensor, place: Tensor, sent: Tensor, received: Tensor, sender: Ten
     Returns:
         ``(…, E, C)``.
     """
-    if compiled(own):
+    if fused(own):
         return _Join.apply(own, place, sent, received, sender, receiver)  # type: ignore[no-any-return, no-untyped-call]
     return gather(own, place) + gather(sent, sender) + gather(received, receiver)
 
 
 def compiled(x: Tensor) -> bool:
-    """Whether the kernels take it: on the CPU, single or double precision."""
+    """Whether the CPU's kernels take it: single or double precision."""
     return x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
+
+
+def fused(x: Tensor) -> bool:
+    """Whether there are kernels for it: on the CPU, or on a GPU in single precision where Triton's work."""
+    return compiled(x) or (x.device.type == "cuda" and x.dtype == torch.float32 and _on_gpu(x.device))
+
+
+def _on_gpu(device: torch.device) -> bool:
+    """Whether Triton's kernels work on a GPU; found out once, by comparing them with plain operations."""
+    if device not in _works:
+        if torch.cuda.is_current_stream_capturing():
+            return False
+        try:
+            from ml.models import gpu_kernels
+
+            works, reason = gpu_kernels.work(device), "they give other numbers than plain operations"
+        except Exception as error:  # noqa: BLE001 (no Triton, no C compiler, a GPU that it does not know, …)
+            works, reason = False, f"{type(error).__name__}: {str(error).partition(chr(10))[0][:200]}"
+        if not works:
+            warnings.warn(f"Fused kernels are not used on {device} ({reason}); plain operations take their place, "
+                          "which is slower.", RuntimeWarning, stacklevel=2)
+        _works[device] = works
+    return _works[device]
+
+
+_works: dict[torch.device, bool] = {}
+
+
+def _run(kernel: str, *tensors: Tensor) -> None:
+    """Start a kernel on the device of its tensors; the last ones are written to."""
+    if tensors[0].device.type == "cpu":
+        module = kernels_pointwise if kernel == "ssp" else kernels
+        getattr(module, kernel)(*[one.numpy() for one in tensors])
+    else:
+        from ml.models import gpu_kernels
+
+        with torch.cuda.device(tensors[0].device):
+            getattr(gpu_kernels, kernel)(*tensors)
 
 
 def dense(x: Tensor) -> Tensor:
@@ -91,18 +130,15 @@ def dense(x: Tensor) -> Tensor:
     return x
 
 
-def _in_memory(x: Tensor) -> kernels.Array:
+def _in_memory(x: Tensor) -> Tensor:
     """The values of a dense tensor as they lie in memory."""
-    return x.detach().as_strided((x.numel(),), (1,)).numpy()
+    return x.detach().as_strided((x.numel(),), (1,))
 
 
-def _arrays(*tensors: Tensor) -> list[kernels.Array]:
-    return [tensor.detach().numpy() for tensor in tensors]
-
-
-def _stacked(*tensors: Tensor) -> list[kernels.Array]:
-    flat = [tensor.detach().contiguous().numpy() for tensor in tensors]
-    return [one[None] if one.ndim == 2 else one for one in flat]
+def _stacked(*tensors: Tensor) -> list[Tensor]:
+    """With a dimension of members, and without gaps in memory."""
+    flat = [tensor.detach().contiguous() for tensor in tensors]
+    return [one[None] if one.dim() == 2 else one for one in flat]
 
 
 class _Ssp(torch.autograd.Function):
@@ -110,7 +146,7 @@ class _Ssp(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         x = dense(x)
         y, slope = torch.empty_like(x), torch.empty_like(x)
-        kernels_pointwise.ssp(*[_in_memory(one) for one in (x, y, slope)])
+        _run("ssp", *[_in_memory(one) for one in (x, y, slope)])
         ctx.save_for_backward(slope)
         return y
 
@@ -127,19 +163,18 @@ class _Send(torch.autograd.Function):
                 weight: Tensor) -> Tensor:
         ctx.save_for_backward(nodes, filters, sender, receiver, place, weight)
         stacked = _stacked(nodes, filters)
-        out = kernels.zeros(stacked[0].shape, stacked[0])
-        kernels.send(*[*stacked, *_arrays(sender, receiver, place, weight), out])
-        return torch.from_numpy(out).view(nodes.shape)
+        out = torch.zeros_like(stacked[0])
+        _run("send", *stacked, sender, receiver, place, weight, out)
+        return out.view(nodes.shape)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         nodes, filters, *edges = ctx.saved_tensors
         stacked = _stacked(gradient, nodes, filters)
-        of_nodes, of_filters = (kernels.zeros(one.shape, one) for one in stacked[1:])
-        kernels.send_backward(*[*stacked, *_arrays(*edges), of_nodes, of_filters])
-        return (torch.from_numpy(of_nodes).view(nodes.shape), torch.from_numpy(of_filters).view(filters.shape),
-                None, None, None, None)
+        of_nodes, of_filters = (torch.zeros_like(one) for one in stacked[1:])
+        _run("send_backward", *stacked, *edges, of_nodes, of_filters)
+        return of_nodes.view(nodes.shape), of_filters.view(filters.shape), None, None, None, None
 
 
 class _Join(torch.autograd.Function):
@@ -148,10 +183,9 @@ class _Join(torch.autograd.Function):
                 receiver: Tensor) -> Tensor:
         ctx.save_for_backward(place, sender, receiver)
         ctx.shapes = own.shape, sent.shape
-        stacked = _stacked(own, sent, received)
-        out = torch.empty(*own.shape[:-2], len(sender), own.shape[-1], dtype=own.dtype)
-        arguments = [stacked[0], *_arrays(place), *stacked[1:], *_arrays(sender, receiver), *_stacked(out)]
-        kernels.join(*arguments)
+        of_own, of_sent, of_received = _stacked(own, sent, received)
+        out = own.new_empty(*own.shape[:-2], len(sender), own.shape[-1])
+        _run("join", of_own, place, of_sent, of_received, sender, receiver, *_stacked(out))
         return out
 
     @staticmethod
@@ -161,10 +195,7 @@ class _Join(torch.autograd.Function):
         own_shape, node_shape = ctx.shapes
         (stacked,) = _stacked(gradient)
         of_sent, of_received, of_own = (
-            kernels.zeros((len(stacked), *shape[-2:]), stacked) for shape in (node_shape, node_shape, own_shape)
+            stacked.new_zeros(len(stacked), *shape[-2:]) for shape in (node_shape, node_shape, own_shape)
         )
-        senders, receivers, places = _arrays(sender, receiver, place)
-        kernels.join_backward(stacked, senders, receivers, of_sent, of_received)
-        kernels.spread(stacked, places, of_own)
-        return (torch.from_numpy(of_own).view(own_shape), None, torch.from_numpy(of_sent).view(node_shape),
-                torch.from_numpy(of_received).view(node_shape), None, None)
+        _run("join_backward", stacked, sender, receiver, place, of_sent, of_received, of_own)
+        return of_own.view(own_shape), None, of_sent.view(node_shape), of_received.view(node_shape), None, None
