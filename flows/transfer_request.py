@@ -32,7 +32,29 @@ def request_of(
     selection = Selection(target, subset=subset, where=condition, sources=given, split_seed=split_seed)
     spec: ModelSpec = recipe(kind, full).but(n_members=members, seed=seed)
     if steps is not None:
-        spec = spec.setting("training.steps", steps)
+        spec = spec.setting("model.n_estimators" if kind == "forest" else "training.steps", steps)
     for path, value in (settings or {}).items():
         spec = spec.setting(path, value)
     return TransferRequest(selection, spec, tuple(roads) if roads else ROADS, level)
+
+
+def settings_of(words: Sequence[str]) -> dict[str, Any]:
+    """Settings given as path=value; a value is JSON where it can be read so, else text.
+
+    Raises:
+        SettingsError: one is not of that form.
+    """
+    import json
+
+    from lake.errors import SettingsError
+
+    found: dict[str, Any] = {}
+    for word in words:
+        path, given, value = word.partition("=")
+        if not given or not path:
+            raise SettingsError(f"--set {word!r:.80}: give it as path=value, such as training.learning_rate=1e-3.")
+        try:
+            found[path] = json.loads(value)
+        except ValueError:
+            found[path] = value
+    return found

@@ -50,16 +50,15 @@ def command(
     All rows of a material are on the same side in every database. The matrix shows errors on test rows with 95 %
     intervals; roads are compared with each database's own model. The same command after an interruption goes on.
     """
-    from flows.commands.train import setting
     from flows.terminal import check_format
-    from flows.transfer_request import request_of
+    from flows.transfer_request import request_of, settings_of
     from flows.transfer_tables import run_transfer, show
 
     check_format(format_, output)
     request = request_of(
         target=target, sources=_words(sources), kind=model, full=full, roads=_words(roads), subset=subset,
         condition=where, level=level, members=members, steps=steps, seed=seed, split_seed=split_seed,
-        settings=dict(setting(word) for word in set_ or []),
+        settings=settings_of(set_ or []),
     )
     lake = _with_workers(open_lake(ctx, root), workers)
     found = run_transfer(lake, request, where=place or _place(workers), again=again)

@@ -13,7 +13,7 @@ from lake.errors import InputError
 from ml.data import Dataset
 from ml.slices import in_common
 from ml.spec import ModelSpec
-from ml.transfer.corrections import Corrections
+from ml.transfer.corrections import Corrections, left_out
 from ml.transfer.request import TransferRequest
 
 LONGEST_NAME = 64
@@ -89,8 +89,10 @@ def plan(dataset: Dataset, request: TransferRequest, corrections: Corrections | 
     for road in request.roads:
         if road == "own":
             jobs += [_job(request, dataset, road, (one,), counts) for one in sources]
-        elif road == "corrected" and isinstance(corrections, str):
-            notes.append(f"The road corrected is left out: {corrections}")
+        elif road == "corrected":
+            correctable, said = _correctable(sources, corrections)
+            notes += said
+            jobs += [_job(request, dataset, road, correctable, counts)] if correctable else []
         else:
             jobs.append(_job(request, dataset, road, sources, counts))
     jobs.sort(key=lambda job: (-job.n_train, job.name))
@@ -121,6 +123,17 @@ def _counts(dataset: Dataset, request: TransferRequest) -> dict[str, dict[str, i
                     "leave it out (--sources)."
                 )
     return counts
+
+
+def _correctable(sources: tuple[str, ...], corrections: Corrections | str) -> tuple[tuple[str, ...], list[str]]:
+    """The databases whose values can be brought to one level, none if they are fewer than two; and what is left out."""
+    if isinstance(corrections, str):
+        return (), [f"The road corrected is left out: {corrections}"]
+    out = left_out(corrections, sources)
+    remaining = tuple(source for source in sources if source not in out)
+    said = [f"The road corrected is gone without {', '.join(out)}: no training material is in common with "
+            f"{corrections.level}."] if out else []
+    return (remaining, said) if len(remaining) > 1 else ((), said)
 
 
 def _job(

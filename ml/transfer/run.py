@@ -180,9 +180,9 @@ def _record(
 
 def _matrix(lake: Lake, transfer_id: str) -> pa.Table:
     with lake.connect() as connection:
-        return connection.execute(
+        return connection.sql(
             "select * from transfer_matrix where transfer_id = $id order by place, evaluated_on = '*', evaluated_on",
-            {"id": transfer_id},
+            params={"id": transfer_id},
         ).to_arrow_table()
 
 
