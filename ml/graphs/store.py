@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lake.errors import InputError
 from lake.tasks.task import HERE, Task, place, processes
 from ml.graphs import segment
 from ml.graphs.build import built
@@ -57,9 +58,9 @@ class Held:
         """Map all files; those that are broken are removed."""
         paths, found = [], []
         for path in sorted(folder.glob(f"*{segment.SUFFIX}")):
-            # A file that has just gone was put together with others, which lie in one that is listed, or is found
-            # missing and built.
-            with suppress(FileNotFoundError):
+            # One that has just gone was put together with others; one that cannot be read is as good as none. What
+            # is not found elsewhere is built.
+            with suppress(OSError):
                 try:
                     found.append(segment.read(path))
                     paths.append(path)
@@ -197,7 +198,10 @@ def _merged(folder: Path, held: Held) -> Held:
     _, first = np.unique(together.sha256s, return_index=True)
     graphs = together.take(first)
     name = segment.name_of(graphs)
-    segment.write(folder, name, segment.packed(graphs))
+    try:
+        segment.write(folder, name, segment.packed(graphs))
+    except InputError:
+        return held  # no room for both: they stay as they are
     for n in small:
         if held.paths[n].name != name:
             held.paths[n].unlink(missing_ok=True)

@@ -189,6 +189,23 @@ def test_small_files_are_put_together(lake: Lake, rows: pa.Table) -> None:
     check(graph_store(lake, rows, FEW), rows)
 
 
+def test_no_room_to_put_them_together(lake: Lake, rows: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_SMALL", 1)
+    graph_store(lake, rows.slice(0, 5), FEW)
+    real = segment.write
+
+    def once(folder: Path, name: str, content: bytes) -> None:
+        monkeypatch.setattr(segment, "write", refusing)
+        real(folder, name, content)
+
+    def refusing(folder: Path, name: str, content: bytes) -> None:
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr(segment, "write", once)
+    check(graph_store(lake, rows, FEW), rows)
+    assert len(files(lake)) == 2
+
+
 def test_bad_crystals_are_named_and_the_others_kept(
     lake: Lake, rows: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
