@@ -47,20 +47,22 @@ class Conditions(nn.Module):
         self.modulation = seeds.constant(c, 2 * c)
 
     def embedded(self, batch: Batch) -> Tensor:
-        """One vector per graph, ``(…, G, C)``."""
+        """One vector per graph, ``(…, G, C)``, which is added to the features of its nodes at the start."""
         inputs = self._inputs(batch)
         parts = [gather(of_members(table), self._codes(inputs, place)) for place, table in enumerate(self.embeddings)]
         if self.numbers is not None:
             parts.append(times(inputs[:, self.n_categories:], of_members(self.numbers)))
         return torch.stack(parts).sum(0)
 
-    def at_start(self, batch: Batch) -> Tensor:
-        """What is added to the features of all nodes of a graph, ``(…, G, C)``."""
-        return self.embedded(batch)
+    def modulated(self, h: Tensor, given: Tensor, batch: Batch) -> Tensor:
+        """Node features scaled and shifted by the inputs of their graph, ``(…, N, C)``.
 
-    def at_end(self, h: Tensor, batch: Batch) -> Tensor:
-        """Node features scaled and shifted by the inputs of their graph, ``(…, N, C)``."""
-        scale, shift = gather(times(self.embedded(batch), of_members(self.modulation)), batch.node_graph).chunk(2, -1)
+        Args:
+            h: ``(…, N, C)``.
+            given: ``(…, G, C)``, the inputs as :meth:`embedded` gives them.
+            batch: the graphs.
+        """
+        scale, shift = gather(times(given, of_members(self.modulation)), batch.node_graph).chunk(2, -1)
         return h + h * scale + shift
 
     def offset(self, element: Tensor, batch: Batch) -> Tensor:

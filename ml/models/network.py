@@ -69,10 +69,11 @@ class Network(nn.Module):
     def features(self, batch: Batch) -> Tensor:
         """Node features at the end, ``(…, N, C)``: an element that the network does not know is an IndexError."""
         h = gather(of_members(self.start), self.element_place[batch.node_z])
-        if self.conditions is not None:
-            h = h + gather(self.conditions.at_start(batch), batch.node_graph)
-        h = self.pass_messages(h, batch)
-        return h if self.conditions is None else self.conditions.at_end(h, batch)
+        if self.conditions is None:
+            return self.pass_messages(h, batch)
+        given = self.conditions.embedded(batch)
+        h = self.pass_messages(h + gather(given, batch.node_graph), batch)
+        return self.conditions.modulated(h, given, batch)
 
     def read_out(self, h: Tensor, batch: Batch) -> Tensor:
         """One value per graph of node features, ``(n_members, n_graphs)``."""
