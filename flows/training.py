@@ -28,12 +28,19 @@ def run(
     rows = dataset(lake, asked)
     _say(*described(rows))
     with progress_bar(rows.target.unit) as progress:
-        trained = train(lake, rows, spec, name=name, progress=progress, again=again)
+        trained = train(lake, rows, spec, name=name, road=road_of(rows, spec), progress=progress, again=again)
     if not trained.was_there:
         lake.refresh()
     _say(*(f"Warning: {warning}" for warning in trained.warnings))
     emit(shown(trained.evaluations), format_, output)
     _say(*next_steps(trained))
+
+
+def road_of(rows: Dataset, spec: ModelSpec) -> str:
+    """How the rows of several databases are brought together."""
+    if len(rows.sources) == 1:
+        return "own"
+    return "settings" if spec.inputs else "combined"
 
 
 def described(rows: Dataset) -> Iterator[str]:
