@@ -56,7 +56,7 @@ test-long: $(VENV)/dev-ready ## every fault with every source, writers racing on
 
 .PHONY: bench
 bench: $(VENV)/dev-ready .venv-reference/ready ## measure against the named peers; prints the ratios
-	@missed=0; for name in ingest symmetry overlap memory fingerprints similarity within all_pairs clusters; do \
+	@missed=0; for name in ingest symmetry overlap memory fingerprints similarity within all_pairs clusters graphs training; do \
 	  echo "== benchmarks/$$name.py"; $(BIN)/python -m benchmarks.$$name || missed=1; done; exit $$missed
 
 .venv-optimade/ready: $(VENV)/uv-ready
@@ -70,11 +70,11 @@ test-optimade: $(VENV)/dev-ready .venv-optimade/ready ## ingest from a real OPTI
 
 .venv-reference/ready: $(VENV)/uv-ready
 	$(UV) venv --quiet --allow-existing .venv-reference
-	VIRTUAL_ENV=.venv-reference $(UV) pip install --quiet 'spectral-fingerprints==2.1.2' rdkit
+	VIRTUAL_ENV=.venv-reference $(UV) pip install --quiet 'spectral-fingerprints==2.1.2' rdkit 'matminer==0.10.1'
 	@touch $@
 
 .PHONY: test-reference
-test-reference: $(VENV)/dev-ready .venv-reference/ready ## compare with the public fingerprint code, in its own environment
+test-reference: $(VENV)/dev-ready .venv-reference/ready ## compare with the public fingerprint code and matminer, in their own environment
 	TEST_REFERENCE_PYTHON=.venv-reference/bin/python $(BIN)/python -m pytest -m reference $(PYTEST_ARGS)
 
 .PHONY: lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -11,12 +12,15 @@ import pytest
 from lake.settings import Settings, load_settings
 from lake.store.lake import Lake
 
+# Commands and workers of the tests read their settings from here; tests of tracking say otherwise.
+os.environ.setdefault("MATLAKE_TRACKING_URI", "off")
+
 
 def quick_settings(**more: object) -> Settings:
     """Settings under which nothing waits for long."""
     quick: dict[str, object] = {
         "workers": 1, "backoff_seconds": 0.01, "max_backoff_seconds": 0.05, "timeout_seconds": 2.0,
-        "requests_per_second": 10_000, "attempts": 4,
+        "requests_per_second": 10_000, "attempts": 4, "tracking_uri": "off",
     }
     return load_settings(**(quick | more))
 
