@@ -132,6 +132,10 @@ class TabularModel:
         """The last hidden layer (n, width), mean over members; None of a forest."""
         return self.regressor.latents(self.space.values(with_formula(rows)))
 
+    def features(self, rows: pa.Table) -> Features:
+        """What it sees of rows (n, number of features)."""
+        return self.space.values(with_formula(rows))
+
 
 def with_formula(rows: pa.Table) -> pa.Table:
     """Rows with ``formula_reduced``, which structures from files do not have."""

@@ -14,6 +14,7 @@ from ml import scratch
 from ml.defaults import completed
 from ml.evaluate import evaluate
 from ml.predict.calibration import Calibration, as_json, calibrate
+from ml.predict.learn_domain import with_domain
 from ml.progress import Progress, State
 from ml.registry.model import Model, Predicted
 from ml.registry.registry import load
@@ -91,6 +92,7 @@ def train(
         learned = _learn(lake, dataset, spec, place, told.show)
         told.curve(learned)
         told.show(State("evaluating", learned.steps))
+        learned = with_domain(learned, dataset, spec)
         trained = _judged(dataset, spec, learned, road)
         if save:
             trained.model.row["tracking_run_id"] = tracker.run_id()

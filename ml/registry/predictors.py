@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from ml.predict.domain import without
+
 if TYPE_CHECKING:
     from ml.registry.document import Document
     from ml.registry.model import Predictor
@@ -17,13 +19,14 @@ def predictor_of(document: Document, arrays: Mapping[str, npt.NDArray[Any]], dev
 
     Args:
         document: the model's description.
-        arrays: its weights by name.
+        arrays: its weights by name; those that tell what it has seen may be among them.
         device: cpu, cuda, or auto.
         where: which model it is, for messages.
 
     Raises:
         InputError: settings or arrays are not those of such a model, or do not fit each other.
     """
+    arrays = without(arrays)
     if document.spec.is_graph:
         from ml.graph_model import GraphModel
 
