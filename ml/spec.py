@@ -37,7 +37,7 @@ class ModelSpec:
         n_members: members of the ensemble, trained together; several give uncertainties.
         inputs: columns that enter beside crystal or composition: source, functional, +U, cutoff, k-density.
         baseline: ``elements``: a sum of one number per element is taken off the target first and added to what the
-            network says (:mod:`ml.element_terms`); ``none``; None = the default of the kind.
+            network says (:mod:`ml.element_terms`); ``none``; None = by kind and target (:func:`ml.defaults.completed`).
         seed: of weights and batches.
     """
 
@@ -58,9 +58,7 @@ class ModelSpec:
             raise InputError(f"n_members {self.n_members!r:.80}: a whole number from 1 to {MOST_MEMBERS} is needed.")
         if type(self.seed) is not int or not 0 <= self.seed < 2**31:
             raise InputError(f"The seed {self.seed!r:.80} is no whole number from 0 to 2³¹ − 1.")
-        if self.baseline is None:
-            object.__setattr__(self, "baseline", "elements" if self.is_graph else "none")
-        if self.baseline not in BASELINES:
+        if self.baseline is not None and self.baseline not in BASELINES:
             raise InputError(f"There is no baseline {self.baseline!r:.80}; one of {', '.join(BASELINES)} is needed.")
         object.__setattr__(self, "inputs", tuple(self.inputs))
         for name in self.inputs:

@@ -293,7 +293,6 @@ def test_specs_read_and_write_json_and_refuse_nonsense() -> None:
     assert ModelSpec.of(json.loads(spec.json())) == replace(spec)
     assert ModelSpec.of(json.loads(spec.recipe)).training == {"steps": 10}
     assert spec.setting("training.learning_rate", 1e-3).training["learning_rate"] == 1e-3
-    assert (spec.baseline, ModelSpec("forest").baseline) == ("elements", "none")
     for wrong in ({"kind": "x"}, {"n_members": 0}, {"seed": -1}, {"inputs": ["sorce"]}, {"inputs": "source"},
                   {"features": {"a": 1}}, {"model": [1]}, {"baseline": "x"}, {"what": 1}):
         with pytest.raises(InputError):

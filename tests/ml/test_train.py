@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from lake.errors import InputError, TableError
 from lake.settings import Settings, load_settings
 from lake.store.lake import Lake
 from ml import registry, scratch
-from ml.data import Dataset, Selection, dataset
+from ml.data import Dataset, Selection, dataset, target_of
 from ml.defaults import completed
 from ml.progress import State
 from ml.registry import registry as registry_module
@@ -228,6 +229,9 @@ def test_the_length_of_training_follows_the_rows(both: Dataset) -> None:
     assert given.graph == {}
     assert completed(ModelSpec("forest"), both) == ModelSpec("forest")
     assert completed(open_, both) == open_
+    assert (open_.baseline, completed(ModelSpec("mlp"), both).baseline) == ("elements", "none")
+    assert completed(ModelSpec("schnet"), replace(both, target=target_of("band_gap_ev"))).baseline == "none"
+    assert completed(ModelSpec("schnet", baseline="none"), both).baseline == "none"
 
 
 class Heard:
