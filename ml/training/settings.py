@@ -21,7 +21,9 @@ class TrainSettings:
     """How a network is trained.
 
     The training of Speckhard et al. (Faraday Discuss. 256, 483 (2025)) is ``schedule="exponential"``,
-    ``learning_rate=5e-4`` with steps in millions; the defaults suit budgets of some ten thousand steps.
+    ``learning_rate=5e-4``, ``clip=None``, with steps in millions. The defaults suit budgets of some ten thousand steps:
+    on 4,028 formation energies 3,000 steps of SchNet leave a test error of 119 meV/atom at a rate of 1e-3, 91 at 3e-3,
+    83 at 6e-3 and 75 at 1.2e-2, the last two with ``clip=1.0``.
 
     Attributes:
         steps: gradient steps, at most.
@@ -53,7 +55,7 @@ class TrainSettings:
 
     steps: int = 20_000
     batch_size: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-3
     optimizer: str = "adam"
     weight_decay: float = 0.0
     schedule: str = "cosine"
@@ -63,7 +65,7 @@ class TrainSettings:
     decay_steps: int = 100_000
     loss: str = "mse"
     huber_delta: float = 1.0
-    clip: float | None = None
+    clip: float | None = 1.0
     ema: float = 0.0
     evaluate_every: int = 1_000
     patience: int | None = None

@@ -19,7 +19,7 @@ from ml.training.predict import predict
 CRYSTALS = Crystals.some()
 TARGETS = CRYSTALS.targets()
 TRAIN, VALIDATION = np.arange(40), np.arange(40, 60)
-SETTINGS = TrainSettings(steps=60, batch_size=8, learning_rate=0.01, evaluate_every=20, threads=1,
+SETTINGS = TrainSettings(steps=60, batch_size=8, learning_rate=0.01, clip=None, evaluate_every=20, threads=1,
                          checkpoint_seconds=0.0)
 
 

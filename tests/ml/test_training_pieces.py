@@ -60,7 +60,7 @@ def test_the_cosine_rises_and_falls_to_its_final_share() -> None:
     assert rates[20] == pytest.approx(0.1)
     assert rates[-1] == pytest.approx(0.001)
     assert (np.diff(rates[20:]) <= 0).all()
-    assert learning_rate(TrainSettings(steps=1), 0) == pytest.approx(1e-3)
+    assert learning_rate(TrainSettings(steps=1, learning_rate=0.1), 0) == pytest.approx(0.1)
     assert set(learning_rates(TrainSettings(schedule="constant", learning_rate=0.5), 0, 9)) == {0.5}
 
 
