@@ -8,7 +8,19 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.commands import cluster, convergence, curate, fingerprint, models, profile, retrain, similar, train, transfer
+from flows.commands import (
+    cluster,
+    convergence,
+    curate,
+    fingerprint,
+    models,
+    predict,
+    profile,
+    retrain,
+    similar,
+    train,
+    transfer,
+)
 from flows.options import Format, Output, Root, open_lake
 
 app = typer.Typer(
@@ -151,6 +163,7 @@ app.command("convergence")(convergence.command)
 app.command("curate")(curate.command)
 app.command("fingerprint")(fingerprint.command)
 app.command("models")(models.command)
+app.command("predict")(predict.command)
 app.command("profile")(profile.command)
 app.command("retrain")(retrain.command)
 app.command("similar")(similar.command)

@@ -133,7 +133,7 @@ def dataset(lake: Lake, selection: Selection) -> Dataset:
         TableError: a version that the subset is pinned to is not there any more.
     """
     target = target_of(selection.target)
-    selection, subset, versions = _resolved(lake, selection)
+    selection, subset, versions = resolved(lake, selection)
     with connection_at(lake, versions) as connection:
         asked = Asked.of(connection, selection, target)
         n_selected, left_out = asked.counts()
@@ -155,7 +155,7 @@ def dataset(lake: Lake, selection: Selection) -> Dataset:
     )
 
 
-def _resolved(lake: Lake, asked: Selection) -> tuple[Selection, dict[str, Any] | None, dict[str, int]]:
+def resolved(lake: Lake, asked: Selection) -> tuple[Selection, dict[str, Any] | None, dict[str, int]]:
     """The selection with version and shares, the row of its subset, and the table versions to read."""
     if asked.subset is None:
         return replace(asked, split=asked.split or DEFAULT_SPLIT), None, versions_of(lake, TABLES[:1])

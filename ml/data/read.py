@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +92,9 @@ class Asked:
             raise QueryError(f"The condition {self.condition!r} fails on a calculation. {error}") from None
         return sum(found.values()), {why: found.get(n, 0) for n, why in enumerate(CAUSES)}
 
-    def rows(self) -> pa.Table:
-        """The rows that can be used: :data:`COLUMNS` and ``actual``, by calculation_id."""
-        usable = " and ".join(f"not coalesce({condition}, false)" for condition in CAUSES.values())
+    def rows(self, causes: Sequence[str] = tuple(CAUSES)) -> pa.Table:
+        """The rows that none of the causes keeps out: :data:`COLUMNS` and ``actual``, by calculation_id."""
+        usable = " and ".join(f"not coalesce({CAUSES[why]}, false)" for why in causes)
         return self.connection.sql(
             f"select {', '.join(COLUMNS)}, actual from ({self.relation}) where {usable} "  # noqa: S608
             "order by calculation_id", params=self.parameters,
