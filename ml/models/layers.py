@@ -35,6 +35,9 @@ class Seeds:
 
     def normal(self, *shape: int, scale: float) -> nn.Parameter:
         """A normal distribution cut at two standard deviations, ``(members, *shape)``."""
+        if torch.get_default_device().type == "meta":
+            # Only shapes are asked for; drawing on this device would load torch's compiler.
+            return nn.Parameter(torch.empty(self.n_members, *shape))
         members = [torch.empty(shape) for _ in self._generators]
         for member, generator in zip(members, self._generators, strict=True):
             nn.init.trunc_normal_(member, std=scale, a=-2 * scale, b=2 * scale, generator=generator)
