@@ -43,7 +43,8 @@ LIMIT_BATCHING = 0.10
 GPU_SECONDS = 4.0
 LIMIT_GPU_MS = {"schnet": 0.4, "mpeu": 0.6}
 PEERS = {"schnet": "torch_geometric SchNet", "mpeu": "plain full-graph MPEU"}
-COLUMNS = ["lattice_vectors_angstrom", "fractional_positions", "species_at_sites", "formation_energy_ev_per_atom"]
+COLUMNS = ["calculation_id", "lattice_vectors_angstrom", "fractional_positions", "species_at_sites",
+           "formation_energy_ev_per_atom"]
 
 
 def crystals(n: int) -> tuple[pa.Table, torch.Tensor]:
@@ -54,8 +55,8 @@ def crystals(n: int) -> tuple[pa.Table, torch.Tensor]:
         lake = Lake.open(folder)
         ingest(lake, "mp", saved=[str(Path(__file__).parents[1] / "samples" / "mp" / "summary")])
         rows = lake.read("calculations", COLUMNS, "formation_energy_ev_per_atom is not null and n_sites <= 52")
-    chosen = np.random.default_rng(0).permutation(rows.num_rows)[:n]
-    rows = rows.take(np.sort(chosen))
+    rows = rows.sort_by("calculation_id")
+    rows = rows.take(np.sort(np.random.default_rng(0).permutation(rows.num_rows)[:n]))
     energies = torch.tensor(rows["formation_energy_ev_per_atom"].to_numpy(), dtype=torch.float32)
     return rows, (energies - energies.mean()) / energies.std()
 
