@@ -27,7 +27,8 @@ class Gaussians(nn.Module):
     def __init__(self, n: int, spacing_angstrom: float = 0.1, width_angstrom2: float = 0.1) -> None:
         super().__init__()
         self.spacing, self.width = spacing_angstrom, width_angstrom2
-        self.register_buffer("centres", torch.arange(n, dtype=torch.float64) * spacing_angstrom, persistent=False)
+        self.register_buffer("centres", torch.arange(n, dtype=torch.float64, device="cpu") * spacing_angstrom,
+                             persistent=False)
 
     def forward(self, distance: Tensor, first: int = 0, last: int | None = None) -> Tensor:
         """``(D,)`` → ``(D, last − first)``."""
@@ -74,7 +75,7 @@ class Spread(nn.Module):
         super().__init__()
         self.gaussians = gaussians
         n = gaussians.centres.shape[0]
-        self.weight = nn.Parameter(torch.cat([seeds.normal(n, width, scale=1 / math.sqrt(n)) for width in widths], 2))
+        self.weight = seeds.side_by_side(n, widths, scale=1 / math.sqrt(n))
 
     def forward(self, distance: Tensor) -> Tensor:
         """``(D,)`` → ``(…, D, Σ widths)``."""

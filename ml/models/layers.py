@@ -35,17 +35,27 @@ class Seeds:
 
     def normal(self, *shape: int, scale: float) -> nn.Parameter:
         """A normal distribution cut at two standard deviations, ``(members, *shape)``."""
-        if torch.get_default_device().type == "meta":
-            # Only shapes are asked for; drawing on this device would load torch's compiler.
+        if _only_shapes():
             return nn.Parameter(torch.empty(self.n_members, *shape))
         members = [torch.empty(shape) for _ in self._generators]
         for member, generator in zip(members, self._generators, strict=True):
             nn.init.trunc_normal_(member, std=scale, a=-2 * scale, b=2 * scale, generator=generator)
         return nn.Parameter(torch.stack(members))
 
+    def side_by_side(self, rows: int, widths: Sequence[int], scale: float) -> nn.Parameter:
+        """Normal distributions of several widths next to each other, ``(members, rows, Σ widths)``."""
+        if _only_shapes():
+            return nn.Parameter(torch.empty(self.n_members, rows, sum(widths)))
+        return nn.Parameter(torch.cat([self.normal(rows, width, scale=scale) for width in widths], 2))
+
     def constant(self, *shape: int, value: float = 0.0) -> nn.Parameter:
         """The same value everywhere, ``(members, *shape)``."""
         return nn.Parameter(torch.full((self.n_members, *shape), value))
+
+
+def _only_shapes() -> bool:
+    """Whether tensors are made without values: drawing and joining those would load torch's compiler (seconds)."""
+    return torch.get_default_device().type == "meta"
 
 
 def of_members(parameter: Tensor) -> Tensor:

@@ -30,8 +30,8 @@ class Network(nn.Module):
         super().__init__()
         self.settings = settings
         seeds = Seeds(seed, settings.n_members)
-        places = torch.full((LARGEST_ATOMIC_NUMBER + 1,), len(settings.elements), dtype=torch.int64)
-        places[list(settings.elements)] = torch.arange(len(settings.elements))
+        places = torch.full((LARGEST_ATOMIC_NUMBER + 1,), len(settings.elements), dtype=torch.int64, device="cpu")
+        places[list(settings.elements)] = torch.arange(len(settings.elements), device="cpu")
         places[0] = 0  # what fills a batch up to a fixed size; its weight is 0
         self.register_buffer("element_place", places, persistent=False)
         self.start = seeds.normal(len(settings.elements), settings.channels, scale=1.0)
