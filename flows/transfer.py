@@ -58,7 +58,7 @@ def transfer(
         InputError: nothing can be carried over; the message says why.
         WorkerError: a model could not be trained; the others are kept for the next run.
     """
-    asked = {
+    asked: dict[str, Any] = {
         "target": target, "sources": sources, "kind": kind, "full": full, "roads": roads, "subset": subset,
         "condition": condition, "level": level, "members": members, "steps": steps, "seed": seed,
         "split_seed": split_seed, "settings": settings or {},

@@ -88,7 +88,7 @@ def test_shifts_are_fitted_to_training_rows_alone(lake: Lake) -> None:
     corrected = dict(zip(data.rows["calculation_id"].to_pylist(), data.actual + found.added(data.rows), strict=True))
     for name, value in corrected.items():
         if name.startswith("small/"):
-            assert value == pytest.approx(corrected[name.replace("small/", "large/")], abs=0.01)
+            assert value == pytest.approx(corrected[name.replace("small/", "large/")], abs=0.02)
     other = corrections_of(data, "small")
     assert not isinstance(other, str)
     assert set(other.by_source) == {"large"}
@@ -103,7 +103,7 @@ def test_a_band_gap_has_no_level_and_strangers_have_none_in_common(lake: Lake, t
     apart = made.fill(Lake.open(str(tmp_path / "lake"), quick_settings()), made.rows_of("large") + strangers)
     found = corrections_of(dataset(apart, lakes.request().selection))
     assert isinstance(found, str)
-    assert "no training material is both in large and in another" in found
+    assert re.match("no training material is both in (large|small) and in another database", found)
 
 
 def test_options_become_a_request() -> None:
