@@ -1,4 +1,4 @@
-"""`make demo`: the main job on the shipped records, from saved replies to a report, in about half a minute."""
+"""`make demo`: the main job on the shipped records, from saved replies to a report, in about a minute."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(samples: Path, folder: Path) -> Path:
-    """Ingest, compare, find what is alike, carve subsets, report.
+    """Ingest, compare, find what is alike, carve subsets, train models, report.
 
     Args:
         samples: saved replies, in a folder per source.
@@ -46,6 +46,7 @@ def run(samples: Path, folder: Path) -> Path:
         IncompleteError: a saved reply cannot be read.
     """
     from analytics.report import write_report
+    from flows.demo_models import run_models
     from flows.demo_similarity import run_similarity
     from flows.demo_summary import show_comparison
     from flows.terminal import ingest_with_progress, out
@@ -63,7 +64,8 @@ def run(samples: Path, folder: Path) -> Path:
     out.print("\n[bold]2  Compare[/bold] what they have in common")
     show_comparison(lake)
     run_similarity(lake, first=3)
-    out.print("[bold]7  Report[/bold]")
+    run_models(lake, 7)
+    out.print("[bold]8  Report[/bold]")
     report = write_report(lake, folder / "report.html")
     out.print(f"{report}  ({report.stat().st_size / 1000:,.0f} kB)", soft_wrap=True, markup=False)
     show_next(lake, folder, report)
@@ -120,6 +122,8 @@ def show_next(lake: object, folder: Path, report: Path) -> None:
         f"  {matlake} similar --within BN_194",
         f"  {matlake} convergence BN_194 --output {folder / 'BN_194.html'}",
         f"  {matlake} curate pbe-energies --show",
+        f"  {matlake} train --subset pbe-energies --model schnet --members 3 --name energies",
+        f"  {matlake} models",
         f"  {matlake} cite",
         "",
     )
