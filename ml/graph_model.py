@@ -89,15 +89,24 @@ class GraphModel:
         Raises:
             InputError: a crystal is not whole, or holds an element that the network does not know.
         """
-        found = [values for values, _ in self._parts(rows, latents=False)]
-        if not found:
-            return np.zeros((self.network.settings.n_members, 0))
-        return np.concatenate(found, axis=1) * self.scale + self.mean + self.added(rows)
+        return self._in_unit([values for values, _ in self._parts(rows, latents=False)], rows)
 
     def latents(self, rows: pa.Table) -> Floats | None:
         """Node features averaged over atoms and members (n, channels)."""
-        found = [latents for _, latents in self._parts(rows, latents=True) if latents is not None]
-        return np.concatenate(found) if found else None
+        return self.both(rows)[1]
+
+    def both(self, rows: pa.Table) -> tuple[Floats, Floats | None]:
+        """Predictions and latents of one pass."""
+        values, features = [], []
+        for part, latents in self._parts(rows, latents=True):
+            values.append(part)
+            features += [] if latents is None else [latents]
+        return self._in_unit(values, rows), np.concatenate(features) if features else None
+
+    def _in_unit(self, parts: list[Floats], rows: pa.Table) -> Floats:
+        if not parts:
+            return np.zeros((self.network.settings.n_members, 0))
+        return np.concatenate(parts, axis=1) * self.scale + self.mean + self.added(rows)
 
     def added(self, rows: pa.Table) -> Floats:
         """What the baseline adds (n,), in the unit of the target."""

@@ -132,6 +132,10 @@ class TabularModel:
         """The last hidden layer (n, width), mean over members; None of a forest."""
         return self.regressor.latents(self.space.values(with_formula(rows)))
 
+    def both(self, rows: pa.Table) -> tuple[Floats, Floats | None]:
+        """Predictions and latents."""
+        return self.members(rows), self.latents(rows)
+
     def features(self, rows: pa.Table) -> Features:
         """What it sees of rows (n, number of features)."""
         return self.space.values(with_formula(rows))

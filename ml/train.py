@@ -14,7 +14,7 @@ from ml import scratch
 from ml.defaults import completed
 from ml.evaluate import evaluate
 from ml.predict.calibration import Calibration, as_json, calibrate
-from ml.predict.learn_domain import with_domain
+from ml.predict.learn_domain import outside_of, with_domain
 from ml.progress import Progress, State
 from ml.registry.model import Model, Predicted
 from ml.registry.registry import load
@@ -147,7 +147,8 @@ def _judged(dataset: Dataset, spec: ModelSpec, learned: Learned, road: str) -> T
     spread = predicted.standard_deviation
     calibration = as_json(calibrate(rows["actual"].to_numpy(), predicted.mean, spread, rows["split"].to_pylist()))
     stated = Calibration.of(calibration)
-    judged = prediction_rows(rows, predicted, stated(spread) if stated and spread is not None else None)
+    judged = prediction_rows(rows, predicted, stated(spread) if stated and spread is not None else None,
+                             outside_of(learned, rows))
     evaluations = evaluate(judged, model_id="", unit=dataset.target.unit, target=dataset.target.column)
     row = model_row(dataset, spec, learned, road) | {
         "metrics_json": json.dumps(errors(judged), sort_keys=True), "calibration_json": calibration,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +21,21 @@ if TYPE_CHECKING:
     from ml.spec import ModelSpec
 
 
-def prediction_rows(rows: pa.Table, predicted: Predicted, uncertainty: Floats | None) -> pa.Table:
+def prediction_rows(
+    rows: pa.Table, predicted: Predicted, uncertainty: Floats | None, outside: Sequence[str | None] | None = None
+) -> pa.Table:
     """Rows of `predictions` without model_id, and all columns of a dataset's rows that tell slices apart.
 
     Args:
         rows: of a dataset.
         predicted: of the same rows.
         uncertainty: calibrated standard deviations (n,); None = there are none.
+        outside: why a row lies outside what the model has seen (n,); None = none does.
     """
     nulls = pa.nulls(rows.num_rows, pa.float64())
     return rows.append_column("predicted", pa.array(predicted.mean)).append_column(
         "uncertainty", nulls if uncertainty is None else pa.array(uncertainty)
-    ).append_column("outside", pa.nulls(rows.num_rows, pa.string()))
+    ).append_column("outside", pa.array(outside or [None] * rows.num_rows, pa.string()))
 
 
 def errors(rows: pa.Table) -> dict[str, Any]:

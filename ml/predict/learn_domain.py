@@ -45,6 +45,26 @@ def with_domain(learned: Learned, dataset: Dataset, spec: ModelSpec) -> Learned:
     return replace(learned, document=document, weights=dict(learned.weights) | domain.arrays())
 
 
+def outside_of(learned: Learned, rows: pa.Table) -> list[str | None]:
+    """Why each row lies outside what a model with a domain has seen; None where it does not, as no training row does.
+
+    Args:
+        learned: of :func:`with_domain`.
+        rows: those that it can say something of, with ``split``.
+    """
+    found: list[str | None] = [None] * rows.num_rows
+    domain = Domain.of(learned.document.settings, learned.weights, "The model")
+    places = np.flatnonzero(pc.not_equal(rows["split"], "train").to_numpy())
+    if domain is None or not len(places):
+        return found
+    others = rows.take(pa.array(places))
+    latents = None if domain.space is None else learned.predictor.latents(others)
+    reasons = domain.reasons(others, None if domain.space is None else position(learned.predictor, others, latents))
+    for place, reason in zip(places.tolist(), reasons, strict=True):
+        found[place] = reason
+    return found
+
+
 def learn_domain(
     train: pa.Table, validation: pa.Table, predictor: Predictor, inputs: Sequence[str], sees_crystals: bool
 ) -> Domain:
@@ -66,21 +86,20 @@ def learn_domain(
     counts = {element: len(keys) for element, keys in materials.items()}
     others = [elements for _, elements in _contents(validation)]
     some, held = _sample(train, MOST_TRAINING), _sample(validation, MOST_VALIDATION)
+    positions = [position(predictor, part, predictor.latents(part)) if part.num_rows else None for part in (some, held)]
     return Domain(
         counts, _fewest(counts, others), frozenset(pairs), _most_new(pairs, others),
         _ranges(pa.concat_tables([some, held])) if sees_crystals else {}, Levels.of(train, inputs),
-        _space(position(predictor, some), position(predictor, held)),
+        _space(*positions),
     )
 
 
-def position(predictor: Predictor, rows: pa.Table) -> Floats | None:
+def position(predictor: Predictor, rows: pa.Table, latents: Floats | None) -> Floats | None:
     """Where crystals (n,) lie in what the model makes of them (n, w): latents, or features where it has none."""
-    if rows.num_rows == 0:
-        return None
-    found = predictor.latents(rows)
-    if found is None and (features := getattr(predictor, "features", None)) is not None:
-        found = features(rows)
-    return None if found is None else np.asarray(found, np.float64)
+    features = getattr(predictor, "features", None)
+    if latents is None and features is not None and rows.num_rows:
+        latents = features(rows)
+    return None if latents is None else np.asarray(latents, np.float64)
 
 
 def _contents(rows: pa.Table) -> list[tuple[str, list[str]]]:

@@ -57,11 +57,11 @@ def predict_rows(
     places = np.flatnonzero(np.array([problem is None for problem in problems], dtype=bool))
     values = {name: np.full(rows.num_rows, np.nan) for name in ("predicted", "uncertainty", "low", "high")}
     outside: list[str | None] = list(problems)
-    asked = rows.take(pa.array(places, pa.int64()))
     if len(places):
-        for name, found in _values(model, asked).items():
-            values[name][places] = found
-        for place, reason in zip(places.tolist(), _outside(model, asked), strict=True):
+        found, reasons = _answers(model, rows.take(pa.array(places, pa.int64())))
+        for name, some in found.items():
+            values[name][places] = some
+        for place, reason in zip(places.tolist(), reasons, strict=True):
             outside[place] = reason
     kept = {name: rows[name] for name in KEPT if name in rows.column_names}
     if "formula_reduced" not in kept:
@@ -91,28 +91,22 @@ def domain_of(model: Model) -> Domain | None:
     return Domain.of(model.document.settings, model.weights, model.model_id or "The model")
 
 
-def _values(model: Model, rows: pa.Table) -> dict[str, Floats]:
+def _answers(model: Model, rows: pa.Table) -> tuple[dict[str, Floats], list[str | None]]:
+    """Values, and why rows lie outside."""
+    domain, calibration = domain_of(model), calibration_of(model)
     with warnings.catch_warnings():
         # What was not learned from stands in `outside`, row by row.
         warnings.filterwarnings("ignore", message=".*it is taken as unknown.*", category=UserWarning)
-        found = model.predict(rows)
-    calibration = calibration_of(model)
+        found = model.predict(rows, latents=domain is not None and domain.space is not None)
+    reasons: list[str | None] = [None] * rows.num_rows
+    if domain is not None:
+        reasons = domain.reasons(rows, position(model.predictor, rows, found.latents))
     spread = found.standard_deviation
     if calibration is None or spread is None:
-        return {"predicted": found.mean}
+        return {"predicted": found.mean}, reasons
     half = calibration.half_width(spread, LEVEL)
     return {"predicted": found.mean, "uncertainty": calibration(spread), "low": found.mean - half,
-            "high": found.mean + half}
-
-
-def _outside(model: Model, rows: pa.Table) -> list[str | None]:
-    domain = domain_of(model)
-    if domain is None:
-        return [None] * rows.num_rows
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*it is taken as unknown.*", category=UserWarning)
-        positions = position(model.predictor, rows) if domain.space is not None else None
-    return domain.reasons(rows, positions)
+            "high": found.mean + half}, reasons
 
 
 def _problems(model: Model, rows: pa.Table, strict: bool) -> list[str | None]:

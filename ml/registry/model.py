@@ -51,6 +51,9 @@ class Predictor(Protocol):
     def latents(self, rows: pa.Table) -> Floats | None:
         """What the network makes of each crystal (n, width); None of a model that has no such thing."""
 
+    def both(self, rows: pa.Table) -> tuple[Floats, Floats | None]:
+        """Predictions and latents of one pass."""
+
 
 @dataclass(frozen=True)
 class Model:
@@ -108,5 +111,4 @@ class Model:
             InputError: a crystal is not whole, or holds an element that the model has never seen; the message names
                 both.
         """
-        members = self.predictor.members(rows)
-        return Predicted.of(members, self.predictor.latents(rows) if latents else None)
+        return Predicted.of(*self.predictor.both(rows)) if latents else Predicted.of(self.predictor.members(rows))

@@ -30,7 +30,7 @@ def limits(
     """
     seen = _elements(elements) or _known(row["settings_json"])
     found = [*seen, *_reference(row), *_elsewhere(row, evaluated, sources)]
-    if row["n_members"] == 1:
+    if row["n_members"] == 1 and not row["calibration_json"]:
         found.append("It is a single network or forest: it states no uncertainty.")
     elif not row["calibration_json"]:
         found.append("Its uncertainties are not calibrated: they are the spread of its members.")
