@@ -15,7 +15,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.ingest import SECONDS_BETWEEN_LINES, run_logger
 from flows.retries import worth_another_try
-from lake.errors import InputError, TableError
+from lake.errors import InputError, MatlakeError, TableError
 
 if TYPE_CHECKING:
     from ml.progress import State
@@ -44,8 +44,10 @@ def retrain(
 
     Raises:
         InputError: one of the names is no model, or cannot be trained again; the others were done all the same.
+        MatlakeError: training one of them failed otherwise; the others were done all the same.
     """
-    done, failures = [], []
+    done: list[dict[str, Any]] = []
+    failures: list[tuple[str, object]] = []
     for name in names or under_retraining(root):
         state = challenge.with_options(task_run_name=f"challenge {name}")(name, margin, curate, root, return_state=True)
         if state.is_completed():
@@ -58,7 +60,7 @@ def retrain(
         publish(outcome["name"], outcome["message"], root)
     if failures:
         listed = " ".join(f"{name}: {error}" for name, error in failures)
-        kind = InputError if all(isinstance(error, InputError) for _, error in failures) else type(failures[0][1])
+        kind = InputError if all(isinstance(error, InputError) for _, error in failures) else MatlakeError
         raise kind(f"{len(failures)} of {len(done) + len(failures)} could not be retrained. {listed}")
     return done
 
