@@ -31,7 +31,7 @@ FEWEST = 5
 """Below so many validation rows nothing is fitted: the spread alone would be trusted more than such a scale."""
 FEWEST_FOR_SHARE = 30
 """Below so many one number is fitted instead of two, and spread and floor have equal shares in the mean variance."""
-SHARES = np.linspace(0.0, 1.0, 401)
+SHARES = np.concatenate([np.linspace(0.0, 0.99, 199), 1 - np.geomspace(0.01, 1e-5, 61), [1.0]])
 LEAST = 1e-6
 NORMAL_WIDTHS = tuple(NormalDist().inv_cdf((1 + level) / 2) for level in LEVELS)
 WHERE_SHOWN = ("test", "validation")
@@ -129,7 +129,7 @@ def fit(errors: Floats, spread: Floats) -> Calibration:
     """The scale and floor under which errors of a normal distribution are most likely, and widths that hold for them.
 
     For each share of the scaled spread in the variance the best size of the variance is a mean; the best share is
-    searched for in steps of a quarter of a per cent.
+    searched for in steps of half a per cent, and smaller ones where hardly anything is left for the floor.
 
     Args:
         errors: predicted minus actual (n,), in the unit of the target.

@@ -32,6 +32,8 @@ OUTSIDE_BY_PAIRS = 0.015
 OUTSIDE_BY_DISTANCE = 0.015
 """Shares of validation materials that may lie outside by each rule: in sum well below one in twenty."""
 FEWEST_VALIDATION = 10
+LEAST_DISTANCE = 0.01
+"""In standard deviations of each coordinate: what is that close to a training material is always like it."""
 MOST_TRAINING, MOST_VALIDATION, MOST_LANDMARKS = 6_000, 2_000, 2_000
 SEED = 4_271
 
@@ -142,7 +144,7 @@ def _space(train: Floats | None, validation: Floats | None) -> Space | None:
     distances = np.sort(Space(centre, scale, landmarks, math.inf, 0.0).distances(validation))
     # The rank that a new material exceeds with this probability.
     rank = min(math.ceil((len(distances) + 1) * (1 - OUTSIDE_BY_DISTANCE)), len(distances))
-    farthest = float(distances[rank - 1])
+    farthest = max(float(distances[rank - 1]), LEAST_DISTANCE * math.sqrt(len(centre)))
     return Space(centre, scale, landmarks, farthest, float((distances <= farthest).mean()))
 
 
