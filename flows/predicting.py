@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from flows.terminal import emit, err
 from lake.errors import InputError, SettingsError
-from ml.data.checks import reference_of
+from ml.data.checks import HULL, reference_of
 from ml.data.selection import SUBSET, Selection
+from ml.data.target import FORMATION_ENERGY
 from ml.predict.levels import Levels, Value, parsed
 from ml.predict.predict import LEVEL, calibration_of, domain_of, predict_rows
 from ml.predict.source import model_of, rows_of, save_predictions
@@ -142,6 +143,8 @@ def about(model: Model) -> Iterator[str]:
     """What the predictions are of, and how sure they are."""
     row, target = model.row, model.target
     refers = f", referring to {target.reference}" if target.reference else ""
+    if not refers and target.column in (FORMATION_ENERGY, HULL):
+        refers = ", referring to what its databases refer to, which is not stated or differs"
     learned = f", learned from {' and '.join(row['sources'])}" if row.get("sources") else ""
     yield f"{model.model_id or 'The model'}: {target.label} in {target.unit}{refers}{learned}."
     if calibration_of(model) is not None:
