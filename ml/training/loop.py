@@ -18,6 +18,7 @@ from ml.training.captured import MOST_STEPS, CapturedSteps
 from ml.training.checkpoint import Checkpoints
 from ml.training.counters import Counters
 from ml.training.device import computing, device_name
+from ml.training.freed_memory import kept_freed_memory
 from ml.training.identity import identity_of
 from ml.training.learner import Learner
 from ml.training.predict import predict
@@ -72,7 +73,7 @@ def fit(
     train, validation = (np.asarray(places, dtype=np.int64) for places in (train, validation))
     _check(targets, train, validation, names)
     gpus = [graphs.device] if graphs.device.type == "cuda" else []
-    with computing(graphs.device, settings.threads), torch.random.fork_rng(gpus):
+    with kept_freed_memory(), computing(graphs.device, settings.threads), torch.random.fork_rng(gpus):
         network.to(graphs.device)
         return _Training(network, graphs, targets, train, validation, settings, folder, progress, names).run()
 
