@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import hypothesis
 import pytest
 
 from lake.settings import Settings, load_settings
@@ -14,6 +15,9 @@ from lake.store.lake import Lake
 
 # Commands and workers of the tests read their settings from here; tests of tracking say otherwise.
 os.environ.setdefault("MATLAKE_TRACKING_URI", "off")
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 
 def quick_settings(**more: object) -> Settings:

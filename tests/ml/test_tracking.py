@@ -10,7 +10,6 @@ import warnings
 from pathlib import Path
 
 import pytest
-from conftest import quick_settings
 from pydantic import SecretStr
 
 from lake.store.lake import Lake
@@ -20,6 +19,7 @@ from ml.tracking.place import Place, place_of
 from ml.tracking.process import WRITER, WriterProcess
 from ml.tracking.redact import redacted
 from ml.tracking.tracker import MlflowTracker, flat
+from tests.conftest import quick_settings
 
 PARAMETERS = {"model": {"channels": 64, "hidden": [8, 4]}, "note": None, "long": "x" * 7000}
 
