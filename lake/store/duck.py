@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from functools import lru_cache
 
@@ -39,6 +40,8 @@ def _shared(_process: int) -> duckdb.DuckDBPyConnection:
     shared = duckdb.connect(config=NO_EXTENSIONS)
     # It lives as long as the process: what was read must not stay in memory.
     shared.execute("set global enable_external_file_cache = false")
+    # What is alive when the interpreter ends is reported as leaked.
+    atexit.register(_shared.cache_clear)
     return shared
 
 

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from flows import demo
+from flows.demo_models import run_models
 from lake.errors import InputError
+from lake.ingest.run import ingest
+from lake.settings import default_settings
+from lake.store.lake import Lake
+from ml.transfer import recipes
 
 SAMPLES = Path(__file__).parents[1] / "data" / "servers"
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Few steps of training, and all in this process: how it is spread is tested elsewhere."""
+    monkeypatch.setitem(recipes.QUICK_STEPS, "mpeu", 10)
+    monkeypatch.setenv("MATLAKE_DASK_WORKERS", "1")
+    default_settings.cache_clear()
+    yield
+    default_settings.cache_clear()
+
+
+@pytest.mark.usefixtures("quick")
 def test_the_demo_ingests_compares_and_reports(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -26,6 +43,7 @@ def test_the_demo_ingests_compares_and_reports(
             assert f"{name}: " in said
         assert " 0 unchanged" in said
         assert "Overlap: materials" in said
+        assert "trained on" in said
         assert "Try next" in said
         assert (folder / "report.html").read_text().startswith("<!DOCTYPE html>")
 
@@ -67,3 +85,11 @@ def test_missing_samples_are_named(tmp_path: Path, capsys: pytest.CaptureFixture
     assert demo.main(["--samples", str(tmp_path / "samples"), "--lake", str(tmp_path / "lake")]) == 1
     assert "has no folder mp, nomad" in capsys.readouterr().err
     assert not (tmp_path / "lake").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_too_few_energies_for_a_transfer_end_no_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lake = Lake.open(str(tmp_path / "lake"))
+    ingest(lake, "aflow", saved=[str(SAMPLES / "aflow")])
+    run_models(lake, 7)
+    assert "left out: Nothing can be carried over" in capsys.readouterr().out
