@@ -92,4 +92,4 @@ def test_too_few_energies_for_a_transfer_end_no_demo(tmp_path: Path, capsys: pyt
     lake = Lake.open(str(tmp_path / "lake"))
     ingest(lake, "aflow", saved=[str(SAMPLES / "aflow")])
     run_models(lake, 7)
-    assert "left out: Nothing can be carried over" in capsys.readouterr().out
+    assert "left out: The lake has no calculations of mp" in capsys.readouterr().out
