@@ -48,11 +48,11 @@ lint: $(VENV)/dev-ready ## style, docstrings, types, SQL
 
 .PHONY: test
 test: $(VENV)/dev-ready lint ## lint, then run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: test-long
 test-long: $(VENV)/dev-ready ## every fault with every source, writers racing on S3: what is too long for each time
-	TEST_LONG=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/lake $(PYTEST_ARGS)
+	TEST_LONG=1 $(BIN)/python -m pytest -n 3 --dist loadgroup tests/lake $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(VENV)/dev-ready .venv-reference/ready ## measure against the named peers; prints the ratios
