@@ -17,6 +17,8 @@ import pytest
 # Read when Prefect is imported first, so before any test module can do that.
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="matlake-prefect-")
 atexit.register(shutil.rmtree, os.environ["PREFECT_HOME"], ignore_errors=True)
+# Consoles read their width when they are made.
+os.environ["COLUMNS"] = "100"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from test_cli import matlake
+from in_process import matlake
 
 from lake.store.lake import Lake
 from lake.tables import TABLES

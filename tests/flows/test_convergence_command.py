@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from test_cli import REPO, matlake
+from in_process import matlake
+from test_cli import REPO
 
 from lake.settings import load_settings
 from lake.store.lake import Lake

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_cli import matlake
+from in_process import matlake
 
 from lake.ingest.run import ingest
 from lake.store.lake import Lake

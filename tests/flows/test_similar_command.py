@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_cli import REPO, matlake
+from in_process import matlake
+from test_cli import REPO
 
 from lake.settings import load_settings
 from lake.store.lake import Lake
