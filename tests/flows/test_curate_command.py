@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import in_process
 import pytest
 
 REPO = Path(__file__).parents[2]
@@ -20,13 +19,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def matlake(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("curate")
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("MATLAKE_")}
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "flows.cli", "--root", str(folder / "lake"), *words], cwd=folder,
-            env=kept | {"PYTHONPATH": str(REPO), "COLUMNS": "100"}, capture_output=True, text=True, timeout=120,
-        )
+        return in_process.matlake("--root", str(folder / "lake"), *words, cwd=folder)
 
     assert run("ingest", "aflow", "--from", str(SAVED)).returncode == 0
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.servers.trial import RECORDS, check_sound, open_lake
 
 AFLOW, MP, NOMAD, OPTIMADE = load(RECORDS)
 N_GOOD = 4
+LONG = bool(os.environ.get("TEST_LONG"))
 
 MATERIALS = MP.documents["summary"]
 
@@ -79,7 +81,7 @@ def test_spoilt_records_are_rejected_and_good_ones_beside_them_are_taken(kind):
     assert len({row["source_id"] for row in expected}) == len(good)
     wanted = keyed(expected)
 
-    @settings(max_examples=5, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
+    @settings(max_examples=5 if LONG else 2, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))
     @given(spoilt(base))
     def run(bad):
@@ -116,7 +118,7 @@ def test_ten_megabytes_of_text_harm_nobody(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("depth", [200, 5_000])
+@pytest.mark.parametrize("depth", [200, 5_000] if LONG else [5_000])
 def test_deep_nesting_harms_nobody(kind, depth, tmp_path):
     good, base = good_and_base(kind)
     source, _, wrap = KINDS[kind]
