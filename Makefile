@@ -47,7 +47,11 @@ lint: $(VENV)/dev-ready ## style, docstrings, types, SQL
 	$(BIN)/sqlfluff lint --disable-progress-bar sql
 
 .PHONY: test
-test: $(VENV)/dev-ready lint ## lint, then run all tests
+test: $(VENV)/dev-ready ## lint and run all tests, side by side
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+.PHONY: pytest
+pytest: $(VENV)/dev-ready
 	$(BIN)/python -m pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: test-long
