@@ -13,7 +13,13 @@ from ml.training.settings import MACHINE
 
 GRAPH_KINDS = ("mpeu", "schnet", "painn")
 TABULAR_KINDS = ("forest", "mlp")
-KINDS = GRAPH_KINDS + TABULAR_KINDS
+FORMULA_KINDS = ("expansion", "sisso")
+"""Cluster expansions and formulas: `matlake expand` and `matlake sisso` make them."""
+ENSEMBLE = "ensemble"
+"""Networks of several shapes that answer together: `matlake search` makes them."""
+TRAINED_KINDS = GRAPH_KINDS + TABULAR_KINDS
+"""What `matlake train` makes."""
+KINDS = (*TRAINED_KINDS, *FORMULA_KINDS, ENSEMBLE)
 BASELINES = ("elements", "none")
 SECTIONS = ("model", "training", "graph", "features")
 MOST_MEMBERS = 64
@@ -29,7 +35,8 @@ class ModelSpec:
     """How a model is made from a dataset.
 
     Attributes:
-        kind: mpeu, schnet, painn (graph networks), forest or mlp (composition features).
+        kind: mpeu, schnet, painn (graph networks), forest or mlp (composition features); of what other commands make:
+            expansion, sisso or ensemble.
         model: settings of the model itself, by name; the rest is default.
         training: settings of training, by name.
         graph: settings of the graphs of crystals, by name; graph networks only.
@@ -76,9 +83,22 @@ class ModelSpec:
         """Whether it is a network on graphs of crystals."""
         return self.kind in GRAPH_KINDS
 
+    def check_trainable(self) -> None:
+        """Refuse what `matlake train` does not make.
+
+        Raises:
+            InputError: another command makes this kind.
+        """
+        if self.kind not in TRAINED_KINDS:
+            command = {"expansion": "expand", "sisso": "sisso", ENSEMBLE: "search"}[self.kind]
+            raise InputError(f"A model of kind {self.kind} is made by `matlake {command}`. Kinds that can be trained: "
+                             f"{', '.join(TRAINED_KINDS)}.")
+
     @property
     def sections_without_use(self) -> tuple[str, ...]:
         """The settings that this kind of model does not have."""
+        if self.kind == ENSEMBLE:
+            return ()
         return ("features",) if self.is_graph else ("graph",)
 
     def but(self, **changes: Any) -> ModelSpec:

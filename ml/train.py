@@ -82,6 +82,7 @@ def train(
     check_name(name)
     if road not in ROADS:
         raise InputError(f"There is no road {road!r:.80}; one of {', '.join(ROADS)} is needed.")
+    spec.check_trainable()
     dataset.check()
     spec = completed(spec, dataset)
     if save and not again and (row := same_model(lake, name, dataset, spec, road)) is not None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from lake.tables.calculations import CALCULATIONS
+from lake.tables.complexity import COMPLEXITIES
 from lake.tables.dos import DOS
+from lake.tables.expressivity import EXPANSIONS, FORMULAS, SELECTION_PATHS, UNMAPPED
 from lake.tables.ledger import FETCHES, REJECTS
 from lake.tables.models import EVALUATIONS, LEARNING_CURVES, MODELS, PREDICTIONS, PROMOTIONS, TRANSFERS
+from lake.tables.searches import SEARCHES, TRIAL_CURVES, TRIALS
 from lake.tables.similarity import (
     CLUSTERS,
     FINGERPRINTS,
@@ -24,6 +27,8 @@ TABLES: dict[str, Table] = {
         GRIDS, FINGERPRINTS, SIMILARITIES, SIMILARITY_GROUPS, SIMILARITY_RUNS, CLUSTERS,
         SUBSETS, SUBSET_MEMBERS,
         MODELS, LEARNING_CURVES, PREDICTIONS, EVALUATIONS, TRANSFERS, PROMOTIONS,
+        EXPANSIONS, UNMAPPED, SELECTION_PATHS, FORMULAS, COMPLEXITIES,
+        SEARCHES, TRIALS, TRIAL_CURVES,
     )
 }
 

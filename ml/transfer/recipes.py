@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml.spec import KINDS, ModelSpec
+from ml.spec import TRAINED_KINDS, ModelSpec
 
 QUICK_STEPS = {"mpeu": 300, "schnet": 600, "painn": 200, "mlp": 600}
 FULL_STEPS = {"mpeu": 10_000, "schnet": 20_000, "painn": 6_000, "mlp": 20_000}
@@ -28,8 +28,8 @@ def recipe(kind: str, full: bool) -> ModelSpec:
     Raises:
         InputError: there is no such kind.
     """
-    if kind not in KINDS:
-        return ModelSpec(kind)
+    if kind not in TRAINED_KINDS:
+        ModelSpec(kind).check_trainable()
     steps = (FULL_STEPS if full else QUICK_STEPS).get(kind)
     if steps is None:
         return ModelSpec(kind, model={} if full else {"n_estimators": 100})

@@ -1,0 +1,122 @@
+"""How far a set of features carries a simple model: cluster expansions and formulas, with all they were chosen from."""
+
+from __future__ import annotations
+
+from lake.tables.spec import FLOAT, INT, LONG, LONG_MAP, STRING, STRINGS, TIME, Column, Table
+
+EXPANSIONS = Table(
+    name="expansions",
+    description="one run of cluster expansion: parent lattices, what was mapped onto them, what came out",
+    columns=(
+        Column("run_id", STRING, "<name>.<number>", nullable=False),
+        Column("name", STRING, "what the run was called", nullable=False),
+        Column("target", STRING, "column that is expanded, unit in its name", nullable=False),
+        Column("unit", STRING, "unit of the target", nullable=False),
+        Column("subset", STRING, "subset that the rows are from; null = a condition"),
+        Column("subset_version", INT, "version of the subset"),
+        Column("where_sql", STRING, "condition over calculation_traits; null = a subset"),
+        Column("table_versions", LONG_MAP, "version of every table that was read", nullable=False),
+        Column("data_sha256", STRING, "digest of rows, targets and structures", nullable=False),
+        Column("parents_json", STRING, "parent lattices: name, space group, cell, sublattices with species, cutoffs, "
+               "orbits, structures mapped", nullable=False),
+        Column("n_rows", LONG, "structures with a target", nullable=False),
+        Column("n_mapped", LONG, "of these mapped onto a parent lattice", nullable=False),
+        Column("n_left_out", LONG, "could not be mapped: their reasons are in unmapped", nullable=False),
+        Column("model_id", STRING, "the expansion that was saved as a model; null = none"),
+        Column("turns_json", STRING, "by feature set and pool: the number of features of the least error under "
+               "cross-validation, and both errors there", nullable=False),
+        Column("settings_json", STRING, "what was asked", nullable=False),
+        Column("seconds", FLOAT, "wall time of the run", "s", nullable=False),
+        Column("created_at", TIME, "when it ended", nullable=False),
+    ),
+    key=("run_id",),
+    partition_by=(),
+    fingerprint="data_sha256",
+)
+
+UNMAPPED = Table(
+    name="unmapped",
+    description="one structure that an expansion could not map onto a parent lattice",
+    columns=(
+        Column("run_id", STRING, "run of the expansion", nullable=False),
+        Column("calculation_id", STRING, "<source>/<id in that source>", nullable=False),
+        Column("parent", STRING, "lattice that came nearest; null = none did"),
+        Column("reason", STRING, "code: too_distorted, other_species, no_supercell, …", nullable=False),
+        Column("message", STRING, "the same in words, with numbers", nullable=False),
+    ),
+    key=("run_id", "calculation_id"),
+    partition_by=("run_id",),
+    fingerprint="message",
+)
+
+SELECTION_PATHS = Table(
+    name="selection_paths",
+    description="one point of the path along which features were selected: error against number of features",
+    columns=(
+        Column("run_id", STRING, "run of the expansion", nullable=False),
+        Column("parent", STRING, "parent lattice; * = all of them together", nullable=False),
+        Column("feature_set", STRING, "standard (correlations), or nonlinear-<degree> (their monomials)",
+               nullable=False),
+        Column("degree", INT, "highest degree of the monomials; 1 = standard", nullable=False),
+        Column("pool", STRING, "small or large: of which clusters features were selected", nullable=False),
+        Column("method", STRING, "omp, lasso or ridge", nullable=False),
+        Column("n_features", LONG, "features in the model at this point (of all parents: sum)", nullable=False),
+        Column("n_candidates", LONG, "features that it was selected from", nullable=False),
+        Column("feature", STRING, "what was added at this point; null = several, or all of them"),
+        Column("penalty", FLOAT, "of lasso and ridge"),
+        Column("n_rows", LONG, "structures", nullable=False),
+        Column("unit", STRING, "unit of the errors", nullable=False),
+        Column("fit_rmse", FLOAT, "root mean square error on the rows it was fitted to"),
+        Column("fit_mae", FLOAT, "mean absolute error on them"),
+        Column("cv_rmse", FLOAT, "root mean square error under grouped cross-validation; null = not done here"),
+        Column("cv_mae", FLOAT, "mean absolute error under it"),
+        Column("cv_rmse_spread", FLOAT, "standard error of cv_rmse over the folds"),
+        Column("n_folds", INT, "folds of the cross-validation"),
+        Column("group_key", STRING, "all rows of one are in one fold"),
+    ),
+    key=("run_id", "parent", "feature_set", "pool", "method", "n_features"),
+    partition_by=("run_id",),
+    fingerprint="fit_rmse",
+)
+
+FORMULAS = Table(
+    name="formulas",
+    description="one descriptor that SISSO found, for one task",
+    columns=(
+        Column("run_id", STRING, "<name>.<number>", nullable=False),
+        Column("name", STRING, "what the run was called", nullable=False),
+        Column("dimension", INT, "terms in the descriptor", nullable=False),
+        Column("task", STRING, "database or other group with its own coefficients; * = one for all", nullable=False),
+        Column("kind", STRING, "regression or classification", nullable=False),
+        Column("model_id", STRING, "the formula saved as a model; null = it was not"),
+        Column("target", STRING, "column that it says", nullable=False),
+        Column("unit", STRING, "unit of the target; null = it has none"),
+        Column("origin", STRING, "subset, condition or table that the rows are from", nullable=False),
+        Column("table_versions", LONG_MAP, "version of every table that was read; empty = a file"),
+        Column("data_sha256", STRING, "digest of rows, features and targets", nullable=False),
+        Column("rung", INT, "highest rung of the features", nullable=False),
+        Column("terms", STRINGS, "features of the descriptor, as text", nullable=False),
+        Column("term_units", STRINGS, "their units", nullable=False),
+        Column("coefficients_json", STRING, "intercept and one coefficient a term; of classes: boundaries",
+               nullable=False),
+        Column("text", STRING, "the formula for a person", nullable=False),
+        Column("latex", STRING, "the same in LaTeX", nullable=False),
+        Column("sql", STRING, "the same as an expression over the columns, in DuckDB's SQL", nullable=False),
+        Column("n_rows", LONG, "rows of the task", nullable=False),
+        Column("n_primary", INT, "primary features", nullable=False),
+        Column("n_candidates", LONG, "features that were built and screened", nullable=False),
+        Column("n_screened", LONG, "features that the exhaustive search saw", nullable=False),
+        Column("rmse", FLOAT, "root mean square error of the fit, in the unit of the target"),
+        Column("mae", FLOAT, "mean absolute error of the fit"),
+        Column("max_error", FLOAT, "largest absolute error of the fit"),
+        Column("cv_rmse", FLOAT, "root mean square error under grouped cross-validation; null = not done"),
+        Column("accuracy", FLOAT, "share of rows in their class; null = regression"),
+        Column("n_overlap", LONG, "rows in the overlap of classes; null = regression"),
+        Column("settings_json", STRING, "what was asked: features, operators, sizes", nullable=False),
+        Column("seconds", FLOAT, "wall time of the run", "s", nullable=False),
+        Column("created_at", TIME, "when it ended", nullable=False),
+    ),
+    key=("run_id", "dimension", "task"),
+    partition_by=(),
+    fingerprint="text",
+)
