@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lake.tables.calculations import CALCULATIONS
-from lake.tables.complexity import COMPLEXITIES
+from lake.tables.complexity import COMPLEXITIES, MODEL_COMPARISONS
 from lake.tables.dos import DOS
 from lake.tables.expressivity import EXPANSIONS, FORMULAS, SELECTION_PATHS, UNMAPPED
 from lake.tables.ledger import FETCHES, REJECTS
@@ -27,7 +27,7 @@ TABLES: dict[str, Table] = {
         GRIDS, FINGERPRINTS, SIMILARITIES, SIMILARITY_GROUPS, SIMILARITY_RUNS, CLUSTERS,
         SUBSETS, SUBSET_MEMBERS,
         MODELS, LEARNING_CURVES, PREDICTIONS, EVALUATIONS, TRANSFERS, PROMOTIONS,
-        EXPANSIONS, UNMAPPED, SELECTION_PATHS, FORMULAS, COMPLEXITIES,
+        EXPANSIONS, UNMAPPED, SELECTION_PATHS, FORMULAS, COMPLEXITIES, MODEL_COMPARISONS,
         SEARCHES, TRIALS, TRIAL_CURVES,
     )
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lake.tables.spec import FLOAT, INT, LONG, LONG_MAP, STRING, TIME, Column, Table
+from lake.tables.spec import FLOAT, INT, LONG, LONG_MAP, STRING, STRINGS, TIME, Column, Table
 
 COMPLEXITIES = Table(
     name="complexities",
@@ -17,12 +17,12 @@ COMPLEXITIES = Table(
         Column("target", STRING, "column that it predicts", nullable=False),
         Column("unit", STRING, "unit of the target; null = none"),
         Column("data_sha256", STRING, "digest of the data: errors of the same data compare", nullable=False),
-        Column("n_parameters", LONG, "everything that was fitted", nullable=False),
+        Column("n_parameters", LONG, "everything that was fitted: A + L + N; null = it could not be made"),
         Column("n_weights", LONG, "weights of a network"),
         Column("n_biases", LONG, "biases of a network"),
-        Column("n_additive", LONG, "A: parameters that add", nullable=False),
-        Column("n_linear", LONG, "L: parameters that the output is linear in", nullable=False),
-        Column("n_nonlinear", LONG, "N: parameters inside a nonlinear function", nullable=False),
+        Column("n_additive", LONG, "A: parameters that add"),
+        Column("n_linear", LONG, "L: parameters that the output is linear in"),
+        Column("n_nonlinear", LONG, "N: parameters inside a nonlinear function"),
         Column("n_trees", LONG, "trees of a forest"),
         Column("n_leaves", LONG, "leaves of a forest, of all trees"),
         Column("rung", INT, "highest rung of a formula's features"),
@@ -32,7 +32,7 @@ COMPLEXITIES = Table(
         Column("coefficient_additive", FLOAT, "a of C(h) = a·A + b·L + c·N", nullable=False),
         Column("coefficient_linear", FLOAT, "b", nullable=False),
         Column("coefficient_nonlinear", FLOAT, "c", nullable=False),
-        Column("complexity", FLOAT, "C(h)", nullable=False),
+        Column("complexity", FLOAT, "C(h)"),
         Column("evaluated_on", STRING, "rows that the errors are of: test, cross-validation, …"),
         Column("n", LONG, "how many rows"),
         Column("mae", FLOAT, "mean absolute error on them"),
@@ -40,10 +40,46 @@ COMPLEXITIES = Table(
         Column("rmsle", FLOAT, "root mean square of the difference of log(1 + value); null = a value is below 0"),
         Column("train_mae", FLOAT, "mean absolute error on the training rows"),
         Column("train_rmse", FLOAT, "root mean square error on the training rows"),
+        Column("n_materials", LONG, "of how many materials, or other groups that are kept together"),
+        Column("reason", STRING, "why there are no errors, or no model at all; null = there are"),
         Column("settings_json", STRING, "what was asked", nullable=False),
         Column("created_at", TIME, "when it was found", nullable=False),
     ),
     key=("model_id", "variant"),
+    partition_by=(),
+    fingerprint="created_at",
+)
+
+MODEL_COMPARISONS = Table(
+    name="model_comparisons",
+    description="two models of different classes on the same rows: which is better, and how complex each is",
+    columns=(
+        Column("comparison", STRING, "study, or lake:<data> for models of the lake", nullable=False),
+        Column("left_id", STRING, "one model, as in complexities", nullable=False),
+        Column("right_id", STRING, "the other", nullable=False),
+        Column("left_kind", STRING, "kind of the one", nullable=False),
+        Column("right_kind", STRING, "kind of the other", nullable=False),
+        Column("pairing", STRING, "parameters: of nearly as many; best: the best of either kind; defaults: as they "
+               "are made without settings", nullable=False),
+        Column("left_parameters", LONG, "parameters of the one", nullable=False),
+        Column("right_parameters", LONG, "parameters of the other", nullable=False),
+        Column("target", STRING, "column that both predict", nullable=False),
+        Column("unit", STRING, "unit of the errors; null = none"),
+        Column("measure", STRING, "mae, or rmsle: of log(1 + value)", nullable=False),
+        Column("left_error", FLOAT, "error of the one", nullable=False),
+        Column("right_error", FLOAT, "error of the other", nullable=False),
+        Column("difference", FLOAT, "right minus left: above 0 the left one is better", nullable=False),
+        Column("difference_low", FLOAT, "lower end of its 95 % interval, paired bootstrap over materials"),
+        Column("difference_high", FLOAT, "upper end"),
+        Column("n", LONG, "rows that both were judged on", nullable=False),
+        Column("n_materials", LONG, "materials, or other groups, of them", nullable=False),
+        Column("paper_left", FLOAT, "what the paper gives for the kind on the left; null = nothing"),
+        Column("paper_right", FLOAT, "what it gives for the kind on the right"),
+        Column("reasons", STRINGS, "what differs from the paper, each with what was measured here"),
+        Column("data_sha256", STRING, "digest of the data", nullable=False),
+        Column("created_at", TIME, "when they were compared", nullable=False),
+    ),
+    key=("comparison", "left_id", "right_id", "pairing", "measure"),
     partition_by=(),
     fingerprint="created_at",
 )
