@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from analytics.report.models.calibration import calibration
-from analytics.report.models.curves import MOST_MARKS, MOST_POINTS, Curve, _Log, _thinned, colours_of, curves_figure
+from analytics.report.axes import MOST_MARKS, LogAxis
+from analytics.report.models.curves import MOST_POINTS, Curve, _thinned, colours_of, curves_figure
 from analytics.report.models.element_errors import element_table
 from analytics.report.models.slices import MOST_SLICES, slice_lines
 from analytics.report.png import palette_png
@@ -21,17 +22,17 @@ from ml.predict.calibration import as_json, calibrate
     ("low", "high"), [(1, 1), (1, 2), (0.03, 0.9), (1, 10**7), (1e-12, 1e12), (0.061, 0.062), (500, 20_000)]
 )
 def test_logarithmic_ticks_are_few_inside_and_round(low: float, high: float) -> None:
-    marks = _Log(low, high, 0.0, 100.0).marks()
+    marks = LogAxis(low, high, 0.0, 100.0).marks()
     assert len(marks) <= MOST_MARKS
     assert marks == sorted(marks)
     assert all(low * 0.999 <= mark <= high * 1.001 and f"{mark:.0e}"[0] in "1235" for mark in marks)
 
 
 def test_a_logarithmic_axis_stays_inside_its_ends() -> None:
-    axis = _Log(1.0, 100.0, 10.0, 110.0)
+    axis = LogAxis(1.0, 100.0, 10.0, 110.0)
     assert [axis.place(v) for v in (1.0, 10.0, 100.0)] == pytest.approx([10.0, 60.0, 110.0])
     assert (axis.place(0.001), axis.place(1e9)) == (10.0, 110.0)
-    assert _Log(5.0, 5.0, 0.0, 10.0).place(5.0) == 5.0
+    assert LogAxis(5.0, 5.0, 0.0, 10.0).place(5.0) == 5.0
 
 
 def test_long_curves_are_thinned_and_keep_the_best_and_the_last() -> None:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from analytics.report.ask import Asker
+from analytics.report.axes import Axis, Box, LogAxis, frame
 from analytics.report.formats import count, number
 from analytics.report.models.experiment import Row
 from analytics.report.section import Sources
 from analytics.report.svg import drawing, tag
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640.0, 310.0, 90.0, 46.0, 12.0, 56.0
+BOX = Box()
 MOST_POINTS = 160
 MOST_LINES = 8
 """As many colours as there are."""
-MOST_MARKS = 6
 
 
 @dataclass(frozen=True)
@@ -97,60 +97,15 @@ def curves_figure(curves: Sequence[Curve], unit: str, title: str) -> Markup | No
     steps = [step for curve in curves for step, _, _ in curve.points]
     # A model that learns its rows by heart would take the axis for itself.
     low = min(validation or train) * 0.5 if not train else max(min([*train, *validation]), min(validation or train) / 4)
-    scales = _Log(min(steps), max(steps), LEFT, WIDTH - RIGHT), _Log(
-        low * 0.94, max([*validation, *train]) * 1.06, HEIGHT - BOTTOM, TOP)
-    drawn = [*_axes(*scales, unit)]
+    across = BOX.across(LogAxis, min(steps), max(steps))
+    up = BOX.up(LogAxis, low * 0.94, max([*validation, *train]) * 1.06)
+    drawn = frame(BOX, across, up, ("gradient steps (of a forest: trees)", f"MAE ({unit})"), count)
     for curve in curves:
-        drawn += _line(curve, *scales, unit)
-    return drawing(WIDTH, HEIGHT, title, *drawn)
+        drawn += _line(curve, across, up, unit)
+    return drawing(BOX.width, BOX.height, title, *drawn)
 
 
-@dataclass(frozen=True)
-class _Log:
-    """A logarithmic axis from one value and place to another."""
-
-    low: float
-    high: float
-    start: float
-    stop: float
-
-    def place(self, value: float) -> float:
-        inside = min(self.high, max(self.low, value))
-        share = math.log(inside / self.low) / math.log(self.high / self.low) if self.high > self.low else 0.5
-        return self.start + share * (self.stop - self.start)
-
-    def marks(self) -> list[float]:
-        """Powers of ten, with 2 and 5 or 3 times them where there is room; of very many every other one."""
-        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        for factors in ((1, 2, 5), (1, 3), (1,)):
-            values = (f * 10.0**p for p in powers for f in factors)
-            found = [value for value in values if self.low * (1 - 1e-9) <= value <= self.high * (1 + 1e-9)]
-            if len(found) <= MOST_MARKS:
-                return found
-        return found[:: 1 + len(found) // MOST_MARKS]
-
-
-def _axes(across: _Log, up: _Log, unit: str) -> list[Markup]:
-    base, middle = HEIGHT - BOTTOM, TOP + (HEIGHT - TOP - BOTTOM) / 2
-    drawn = [tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=base, y2=base, class_="mark")]
-    for value in up.marks():
-        y = up.place(value)
-        drawn += [tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y, class_="grid"),
-                  tag("text", f"{value:g}", x=LEFT - 7, y=y + 4.5, text_anchor="end")]
-    for value in across.marks():
-        x = across.place(value)
-        drawn += [tag("line", x1=x, x2=x, y1=base, y2=base + 5, class_="mark"),
-                  tag("text", count(value), x=x, y=base + 20, text_anchor="middle")]
-    return [
-        *drawn,
-        tag("text", "gradient steps (of a forest: trees)", x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 7, class_="axis",
-            text_anchor="middle"),
-        tag("text", f"MAE ({unit})", class_="axis", text_anchor="middle",
-            transform=f"translate(24 {middle:.1f}) rotate(-90)"),
-    ]
-
-
-def _line(curve: Curve, across: _Log, up: _Log, unit: str) -> list[Markup]:
+def _line(curve: Curve, across: Axis, up: Axis, unit: str) -> list[Markup]:
     drawn = []
     for place, kind, words in ((1, "train", "train rows"), (2, "validation", "validation rows")):
         known = [(point[0], value) for point in curve.points if (value := point[place]) is not None]
