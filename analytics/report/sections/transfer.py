@@ -14,7 +14,8 @@ from analytics.report.models.curves import MOST_LINES, Curve, colours_of, curves
 from analytics.report.models.element_errors import ElementTable, element_table
 from analytics.report.models.experiment import TOGETHER, Experiment, experiments
 from analytics.report.models.matrix import columns_of, matrix, most_rows
-from analytics.report.models.parity import N_BINS, panels
+from analytics.report.models.parity import panels
+from analytics.report.models.parity_drawing import N_BINS
 from analytics.report.models.slices import slice_lines
 from analytics.report.section import Caption, Section, Sources, cut
 
