@@ -20,16 +20,20 @@ from analytics.report.colours import css_gradient
 from analytics.report.labels import label
 from analytics.report.section import Section, Sources
 from analytics.report.sections import (
+    complexity,
     contents,
     coverage,
     duplicates,
     element_offsets,
     energies,
+    expressivity,
+    formulas,
     models,
     offsets,
     overlap,
     quality,
     retraining,
+    search,
     similarity,
     subsets,
     transfer,
@@ -41,8 +45,8 @@ from lake.store.lake import Lake
 STYLES = ("style.css", "similar.css", "models.css")
 SCRIPTS = ("script.js", "matrix.js", "pair.js", "choice.js")
 COMPARISONS = (
-    overlap, energies, offsets, element_offsets, similarity, subsets, transfer, models, retraining, duplicates,
-    coverage, quality,
+    overlap, energies, offsets, element_offsets, similarity, subsets, transfer, models, retraining, search,
+    expressivity, formulas, complexity, duplicates, coverage, quality,
 )
 
 

@@ -18,7 +18,8 @@ from lake.store.lake import Lake
 
 SECTIONS = (
     "contents", "overlap", "energies", "offsets", "element_offsets", "similarity", "subsets", "transfer",
-    "models", "retraining", "duplicates", "coverage", "quality", "about",
+    "models", "retraining", "search", "expressivity", "formulas", "complexity", "duplicates", "coverage", "quality",
+    "about",
 )
 DATA = Path(__file__).parents[1] / "data" / "servers"
 VOID = {"meta", "link", "br", "img", "input", "hr"}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analytics.report.models.calibration import calibration
 from analytics.report.axes import MOST_MARKS, LogAxis
+from analytics.report.models.calibration import calibration
 from analytics.report.models.curves import MOST_POINTS, Curve, _thinned, colours_of, curves_figure
 from analytics.report.models.element_errors import element_table
 from analytics.report.models.slices import MOST_SLICES, slice_lines

@@ -1,0 +1,95 @@
+"""Figures of lines and points: errors against sizes, complexity or time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from analytics.report.axes import Axis, Box, LinearAxis, LogAxis, frame
+from analytics.report.formats import count
+from analytics.report.svg import drawing, tag
+
+WIDE = Box()
+NARROW = Box(460.0, 320.0, 84.0, 22.0, 12.0, 56.0)
+MARGIN = 0.06
+"""Share of an axis that stays free at both ends."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point by itself: what it is, in words, and its CSS classes."""
+
+    x: float
+    y: float
+    words: str
+    css: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points joined in their order; ``css`` gives colour and stroke."""
+
+    points: tuple[tuple[float, float], ...]
+    words: str
+    css: str
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What both axes are: logarithmic or not, their titles, and how a value from left to right is written."""
+
+    titles: tuple[str, str]
+    log: tuple[bool, bool] = (True, True)
+    text: Callable[[float], str] = count
+
+
+def plot(
+    title: str, lines: Sequence[Line], marks: Sequence[Mark], scales: Scales, box: Box = WIDE
+) -> Markup | None:
+    """The figure; None where there is nothing that its axes can show.
+
+    Args:
+        title: what a screen reader says.
+        lines: drawn first.
+        marks: drawn over them.
+        scales: of both axes; on a logarithmic one, values that are not above 0 are left out.
+        box: the figure's size.
+    """
+    kept = [Line(tuple(p for p in line.points if _shown(p, scales)), line.words, line.css) for line in lines]
+    dots = [mark for mark in marks if _shown((mark.x, mark.y), scales)]
+    points = [point for line in kept for point in line.points] + [(mark.x, mark.y) for mark in dots]
+    if not points:
+        return None
+    across = box.across(*_axis([x for x, _ in points], scales.log[0]))
+    up = box.up(*_axis([y for _, y in points], scales.log[1]))
+    drawn = [*frame(box, across, up, scales.titles, scales.text), *_lines(kept, across, up),
+             *(_mark(mark, across, up) for mark in dots)]
+    return drawing(box.width, box.height, title, *drawn)
+
+
+def _lines(lines: Sequence[Line], across: Axis, up: Axis) -> Iterator[Markup]:
+    for line in lines:
+        if len(line.points) > 1:
+            path = "L".join(f"{across.place(x):.1f} {up.place(y):.1f}" for x, y in line.points)
+            yield tag("path", tag("title", line.words), d=f"M{path}", class_=f"learning {line.css}")
+
+
+def _mark(mark: Mark, across: Axis, up: Axis) -> Markup:
+    return tag("circle", tag("title", mark.words), cx=across.place(mark.x), cy=up.place(mark.y), r=5,
+               class_=f"best {mark.css}")
+
+
+def _shown(point: tuple[float, float], scales: Scales) -> bool:
+    return all(math.isfinite(value) and (value > 0 or not log) for value, log in zip(point, scales.log, strict=True))
+
+
+def _axis(values: Sequence[float], log: bool) -> tuple[type[LogAxis] | type[LinearAxis], float, float]:
+    low, high = min(values), max(values)
+    if log:
+        factor = max(high / low, 1.2) ** MARGIN
+        return LogAxis, low / factor, high * factor
+    margin = MARGIN * ((high - low) or abs(high) or 1.0)
+    return LinearAxis, max(0.0, low - margin) if low >= 0 else low - margin, high + margin

@@ -1,0 +1,159 @@
+"""Searches, expansions, formulas and complexities in the report: right about a lake, whatever it holds."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import study_lakes
+from report_lakes import settings
+from test_report import report_of, words
+from test_report_similarity import part
+
+from analytics.report.ask import Asker
+from analytics.report.page import environment_of
+from analytics.report.plot import Line, Mark, Scales, plot
+from analytics.report.sections import complexity, expressivity, formulas, search
+from analytics.report.sections.contents import sources_of
+from lake.store.lake import Lake
+
+SECTIONS = {"search": search, "expressivity": expressivity, "formulas": formulas, "complexity": complexity}
+
+
+@pytest.fixture(scope="module")
+def full_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return study_lakes.put_studies(Lake.open(str(tmp_path_factory.mktemp("studies") / "lake"), settings()))
+
+
+@pytest.fixture(scope="module")
+def full(full_lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return report_of(full_lake, tmp_path_factory.mktemp("page"))
+
+
+def section_of(lake: Lake, name: str) -> str:
+    with Asker.of(lake) as asker:
+        sources = sources_of(asker.rows("sources"))
+        made = SECTIONS[name].section(asker, sources)
+        return made.nothing or environment_of(sources).get_template(f"{name}.html.j2").render(s=made)
+
+
+def test_without_results_each_section_says_which_command_makes_them(lake: Lake) -> None:
+    commands = {"search": "matlake search", "expressivity": "matlake expand", "formulas": "matlake sisso",
+                "complexity": "matlake complexity"}
+    for name, command in commands.items():
+        said = section_of(lake, name)
+        assert command in said
+        assert "<" not in said
+
+
+def test_what_is_in_the_tables_is_no_markup(full: str) -> None:
+    assert "<script>alert" not in full
+    assert "&lt;script&gt;alert" in full
+
+
+def test_the_figure_of_sizes_holds_the_least_error_of_each(full_lake: Lake, full: str) -> None:
+    trials = full_lake.read("trials").to_pylist()
+    table = re.search(r'<table class="matrix sizes">.*?</table>', part(full, "search"), re.DOTALL)
+    assert table is not None
+    for line in re.findall(r'<tr><th scope="row" class="n">(\d)</th>(.*?)</tr>', table[0], re.DOTALL):
+        shown = re.findall(r"<b>([\d.]+)</b>", line[1])
+        expected = [
+            f"{min(t['validation_rmse'] for t in trials if t['message_passing_steps'] == int(line[0]) and t['channels'] == width and t['validation_rmse'] is not None):.3f}"  # noqa: E501
+            for width in (64, 128, 256)
+        ]
+        assert shown == expected
+    best = min(t["validation_rmse"] for t in trials if t["validation_rmse"] is not None)
+    assert re.search(rf'class="cell best[^"]*"[^>]*><b>{best:.3f}', table[0])
+
+
+def test_what_searching_gained_and_cost_is_said(full: str) -> None:
+    said = words(part(full, "search"))
+    for expected in ("18: 12 trained to the end, 5 ended early, 1 failed", "0.50 h; all candidates to the end: 1.25 h",
+                     "1.00; all to the end: 2.50", "gaps-best.1 (turned down)"):
+        assert expected in said
+
+
+def test_the_front_holds_the_candidates_that_none_beats(full_lake: Lake) -> None:
+    trials = [t for t in full_lake.read("trials").to_pylist() if t["state"] == "completed"]
+    points = [(t["prediction_ms"], t["validation_rmse"]) for t in trials]
+    found = set(search.front(points))
+    expected = study_lakes.expected_front(trials)
+    assert {t["trial"] for t in trials if (t["prediction_ms"], t["validation_rmse"]) in found} == expected
+    assert 1 < len(expected) < len(trials)
+
+
+def test_where_curves_turn_and_whether_nonlinear_is_better(full_lake: Lake, full: str) -> None:
+    said = words(part(full, "expressivity"))
+    paths = [r for r in full_lake.read("selection_paths").to_pylist() if r["pool"] == "large" and r["degree"] == 3]
+    least = min(paths, key=lambda row: row["cv_rmse"])
+    # In the made lake degree 3 fits better at every number of features, and under cross-validation at small ones only.
+    standard = {r["n_features"]: r["cv_rmse"] for r in full_lake.read("selection_paths").to_pylist()
+                if r["pool"] == "large" and r["degree"] == 1}
+    better = sum(r["cv_rmse"] < standard[r["n_features"]] for r in paths if r["n_features"] in standard)
+    assert 0 < better <= 4
+    assert ("Large pool, degree 3 against standard at equal numbers of features: on the fit better at 4 of 4; under "
+            f"cross-validation better at {better} of 4.") in said
+    assert re.search(rf"nonlinear, degree 3 large {least['n_features']} {least['cv_rmse']:.4f}", said)
+    assert "3 structures could not be mapped" in said
+    assert "3 × too_distorted" in said
+
+
+@pytest.mark.parametrize("cross_validated", [True, False])
+def test_a_curve_that_does_not_turn_is_not_said_to(cross_validated: bool) -> None:
+    base = {"degree": 1, "method": "omp", "parent": "*", "pool": "small"}
+    curve = [base | {"n_features": n, "fit_rmse": 1 / n, "cv_rmse": 2 / n if cross_validated else None}
+             for n in (1, 2, 3)]
+    found = expressivity.turn_of(curve)
+    assert not found["turns"]
+    assert (found["best"] is None) != cross_validated
+
+
+def test_formulas_are_there_to_be_read_and_run(full: str) -> None:
+    shown = words(part(full, "formulas"))
+    assert "0.0800" in shown  # the error of dimension 2
+    assert "0.1 + 0.2 * (ip_b_ev - ea_b_ev) / r_p_a_angstrom ** 2" in shown
+    assert r"\frac{a}{b}" in shown
+    assert "saved as binaries.1" in shown
+
+
+def test_errors_of_several_tasks_are_pooled_by_their_rows(lake: Lake) -> None:
+    study_lakes.formulas(lake, ("aflow", "mp"), aflow={"rmse": 0.3, "n_rows": 10}, mp={"rmse": 0.1, "n_rows": 30})
+    lake.refresh()
+    assert f"{((10 * 0.09 + 30 * 0.01) / 40) ** 0.5:.4f}" in words(section_of(lake, "formulas"))
+
+
+def test_a_classification_shows_shares_instead_of_errors(lake: Lake) -> None:
+    study_lakes.formulas(lake, accuracy=0.875)
+    lake.refresh()
+    shown = words(section_of(lake, "formulas"))
+    assert "87.5" in shown
+    assert "RMSE" not in shown
+
+
+def test_only_models_of_the_same_rows_are_drawn_together(lake: Lake) -> None:
+    study_lakes.complexities(lake)
+    study_lakes.complexities(lake, None, "other-")
+    lake.refresh()
+    made = section_of(lake, "complexity")
+    figures = re.findall(r"<svg.*?</svg>", made, re.DOTALL)
+    assert len(figures) == 2
+    assert not any("other-" in figure and ">mlp-0" in figure for figure in figures)
+
+
+def test_a_figure_leaves_out_what_its_axes_cannot_show() -> None:
+    scales = Scales(("x", "y"))
+    assert plot("empty", [], [], scales) is None
+    assert plot("zero", [Line(((0.0, 1.0),), "a", "s0")], [Mark(1.0, float("nan"), "b", "s0")], scales) is None
+    drawn = plot("some", [Line(((1.0, 1.0), (2.0, 0.0), (3.0, 2.0)), "line <1>", "s0")], [], scales)
+    assert drawn is not None
+    path = re.search(r'd="M([^"]+)"', str(drawn))
+    assert path is not None
+    assert path[1].count("L") == 1
+    assert "line &lt;1&gt;" in drawn
+
+
+def test_the_page_with_studies_is_small(full_lake: Lake, tmp_path: Path) -> None:
+    study_lakes.search(full_lake, 400, "many")
+    full_lake.refresh()
+    assert len(report_of(full_lake, tmp_path).encode()) < 700_000
