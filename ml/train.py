@@ -94,16 +94,32 @@ def train(
         told.curve(learned)
         told.show(State("evaluating", learned.steps))
         learned = with_domain(learned, dataset, spec)
-        trained = _judged(dataset, spec, learned, road)
+        trained = judged(dataset, spec, learned, road)
         if save:
-            trained.model.row["tracking_run_id"] = tracker.run_id()
-            model = save_model(lake, trained.model, name, curve=learned.curve, predictions=trained.predictions,
-                               evaluations=trained.evaluations)
-            trained = replace(trained, model=model)
+            trained = kept(lake, trained, learned, name, tracker.run_id())
         finished(tracker, trained.model)
         if folder is None:
             scratch.remove(place)
     return trained
+
+
+def kept(lake: Lake, trained: Trained, learned: Learned, name: str, tracking_run_id: str | None = None) -> Trained:
+    """Save a model that was judged as the next version of a name.
+
+    Args:
+        lake: where to.
+        trained: what :func:`judged` gave.
+        learned: what it judged.
+        name: what the model is called.
+        tracking_run_id: run in MLflow; None = it was not tracked.
+
+    Raises:
+        TableError: the lake could not be written to.
+    """
+    trained.model.row["tracking_run_id"] = tracking_run_id
+    model = save_model(lake, trained.model, name, curve=learned.curve, predictions=trained.predictions,
+                       evaluations=trained.evaluations)
+    return replace(trained, model=model)
 
 
 def same_model(lake: Lake, name: str, dataset: Dataset, spec: ModelSpec, road: str = "own") -> dict[str, Any] | None:
@@ -142,8 +158,15 @@ def _learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress
     return learn_features.learn(dataset, spec, folder, progress)
 
 
-def _judged(dataset: Dataset, spec: ModelSpec, learned: Learned, road: str) -> Trained:
-    """Predictions, errors and the row of a model that was just trained."""
+def judged(dataset: Dataset, spec: ModelSpec, learned: Learned, road: str = "own") -> Trained:
+    """Predictions, errors and the row of a model that was just trained; nothing is saved.
+
+    Args:
+        dataset: what it learned from.
+        spec: how.
+        learned: what came of it.
+        road: how several databases were brought together.
+    """
     rows, predicted = dataset.rows.take(pa.array(learned.places)), Predicted.of(learned.members)
     spread = predicted.standard_deviation
     calibration = as_json(calibrate(rows["actual"].to_numpy(), predicted.mean, spread, rows["split"].to_pylist()))

@@ -1,0 +1,1 @@
+"""Linear models of chosen features: matching pursuit, LASSO, ridge, monomials, and grouped cross-validation."""
