@@ -10,6 +10,7 @@ import typer
 
 from flows.commands import (
     cluster,
+    complexity,
     convergence,
     curate,
     fingerprint,
@@ -159,6 +160,7 @@ def version() -> None:
 
 
 app.command("cluster")(cluster.command)
+app.command("complexity")(complexity.command)
 app.command("convergence")(convergence.command)
 app.command("curate")(curate.command)
 app.command("fingerprint")(fingerprint.command)

@@ -148,8 +148,8 @@ def compared(
     """
     known, found = paper or {}, []
     for group in comparable(row for row in rows if row["model_id"] in answers):
-        named = [(row, str(row["model_id"]).rpartition("/")[2].rpartition(".")[0]) for row in group]
-        defaults = [row for row, name in named if name.endswith(f"-{DEFAULT}")]
+        defaults = [row for row in group if row["study"]
+                    and str(row["model_id"]).rpartition(".")[0].endswith(f"-{DEFAULT}")]
         pairs = [("parameters", pair) for pair in matched(group, tolerance)]
         pairs += [("defaults", pair) for pair in best_of_each(defaults, measure, {})]
         pairs += [("best", pair) for pair in best_of_each(group, measure, judged_by or {})]
@@ -225,7 +225,10 @@ def _row(
     try:
         if isinstance(made, InputError):
             raise made
-        spec = ModelSpec(kind, made.settings, {} if kind == "forest" else study.training, seed=study.seed)
+        training = {} if kind == "forest" else study.training
+        # Steps of a perceptron are too short to be shared by threads, which would wait for each other.
+        training = {"threads": 1, **training} if kind == "mlp" else training
+        spec = ModelSpec(kind, made.settings, training, seed=study.seed)
         settings |= {"spec": json.loads(spec.json()), "wanted_parameters": made.wanted or None}
         road = "own" if len(dataset.sources) == 1 else "combined"
         trained = train(lake, dataset, spec, name=name, road=road, progress=progress)
