@@ -118,8 +118,8 @@ class Formula:
             return sums[0]
         listed = ", ".join(sums)
         names = ", ".join(_literal(name) for name in self.classes)
-        # All sums hold all terms: where one term is not defined, all sums are null, and so is the class.
-        return f"[{names}][list_position([{listed}], list_max([{listed}]))]"
+        # All sums hold all terms: where one term is not defined, all sums are null, and list_position would find it.
+        return f"case when {sums[0]} is not null then [{names}][list_position([{listed}], list_max([{listed}]))] end"
 
     def _heads(self) -> tuple[str, ...]:
         return self.classes or (self.target,)
