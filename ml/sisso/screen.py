@@ -1,0 +1,123 @@
+"""Sure independence screening: the features of a space that go best with what is left to be said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lake.errors import InputError
+from ml.sisso.counting import n_candidates
+from ml.sisso.expression import Feature
+from ml.sisso.pool import Pool, directions
+from ml.sisso.scores import Scorer
+from ml.sisso.space import Space
+from ml.sisso.tiles import Tile, Tiles
+
+Floats = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+"""Is told how many candidates of how many were seen."""
+
+
+@dataclass(frozen=True)
+class Screened:
+    """The best features, best first.
+
+    Attributes:
+        features: expressions (m,).
+        values: theirs (m, n).
+        scores: theirs (m,).
+        n_candidates: features that were looked at, duplicates included.
+        n_same: of those good enough to be judged, how many said the same as another one.
+        n_unusable: of those, how many are not defined on every row, out of bounds, or constant.
+    """
+
+    features: tuple[Feature, ...]
+    values: Floats
+    scores: Floats
+    n_candidates: int
+    n_same: int
+    n_unusable: int
+
+
+def screen(
+    space: Space, scorer: Scorer, keep: int, *, already: Floats | None = None, device: str = "cpu",
+    progress: Progress | None = None,
+) -> Screened:
+    """The ``keep`` features that score best, no two of which say the same.
+
+    All candidates of the highest rung are looked at; none but the best is ever built or kept. What comes out does not
+    hang on the number of threads or the device but for scores that agree to nine digits.
+
+    Args:
+        space: features of the lower rungs.
+        scorer: residuals or classes.
+        keep: how many are wanted; there may be fewer.
+        already: values (m, n) of features that are not wanted again; to a linear model they say the same.
+        device: where tiles are computed: cpu, cuda, cuda:1, …
+        progress: called after every tile.
+
+    Raises:
+        InputError: there are more candidates than the settings allow, or none is of use.
+    """
+    if type(keep) is not int or keep < 1:
+        raise InputError(f"Keep {keep!r:.40} features: a whole number from 1 is needed.")
+    total = n_candidates(space)
+    check_size(total, space)
+    known = np.zeros((0, space.values.shape[1])) if already is None or not len(already) else directions(already)
+    pool = Pool(space, scorer, keep, known)
+    places = np.arange(space.n, dtype=np.int64)
+    pool.add(-1, places, np.full(space.n, -1, dtype=np.int64))
+    pool.settle()
+    seen = space.n
+    if space.streams:
+        for tile in Tiles(space, scorer, device).all():
+            seen += _taken(pool, tile)
+            if progress:
+                progress(seen, total)
+    pool.settle()
+    if not len(pool.scores):
+        raise InputError("No feature of the space is of use: all are constant, not defined on every row, or out "
+                         "of bounds.")
+    features = tuple(space.candidate(*(int(one) for one in chosen)) for chosen in pool.chosen.T)
+    return Screened(features, pool.values, pool.scores, seen, pool.n_same, pool.n_unusable)
+
+
+def check_size(total: int, space: Space) -> None:
+    """Refuse a space that is too large, before long work.
+
+    Raises:
+        InputError: it has more candidates than the settings allow.
+    """
+    if total > space.settings.most_candidates:
+        raise InputError(
+            f"Rung {space.settings.rung} of {len(space.primaries)} columns gives {total:,} features, and "
+            f"{space.settings.most_candidates:,.0f} are allowed (--most-candidates): take fewer columns or operators, "
+            "bound the operators in a feature (--max-operators), or take a lower rung."
+        )
+
+
+def _taken(pool: Pool, tile: Tile) -> int:
+    """Put what may be good enough into the pool; how many candidates the tile had."""
+    import torch
+
+    scores = tile.scores
+    n = int((scores >= 0).sum())
+    while True:
+        above = scores > pool.threshold if pool.threshold > 0 else scores >= 0
+        count = int(above.sum())
+        if count == 0:
+            return n
+        if count <= pool.most_waiting:
+            at = torch.nonzero(above).cpu().numpy()
+            pool.add(tile.operator, tile.left[at[:, 0]], tile.right[at[:, 1]])
+            return n
+        # The best ones first: they raise the threshold, and most of the others need not be built.
+        best = torch.topk(scores.flatten(), pool.most_waiting).indices
+        at = best.cpu().numpy()
+        width = scores.shape[1]
+        pool.add(tile.operator, tile.left[at // width], tile.right[at % width])
+        pool.settle()
+        scores = scores.flatten().index_fill(0, best, -1.0).reshape(scores.shape)
