@@ -113,7 +113,7 @@ def run_class_study(
     for number, (kind, size, made) in enumerate(candidates, start=1):
         name = f"{study.name}-{kind}-{size}"
         note(f"{number} of {len(candidates)}: {name}")
-        row, is_new = _row(lake, dataset, study, kind, name, made, progress)
+        row, is_new = _row(lake, dataset, study, kind, size, made, progress)
         n_trained += is_new
         if row["reason"]:
             note(f"{name}: {row['reason']}")
@@ -213,7 +213,7 @@ def _needs(dataset: Dataset, kind: str, more: Mapping[str, Any], seed: int) -> d
 
 
 def _row(
-    lake: Lake, dataset: Dataset, study: ClassStudy, kind: str, name: str, made: Sized | InputError,
+    lake: Lake, dataset: Dataset, study: ClassStudy, kind: str, size: str, made: Sized | InputError,
     progress: Progress | None,
 ) -> tuple[dict[str, Any], bool]:
     """The row of one candidate, and whether it was trained now."""
@@ -221,6 +221,7 @@ def _row(
 
     common: dict[str, Any] = {"target": dataset.target.column, "unit": dataset.target.unit,
                               "data_sha256": dataset.sha256, "study": study.name}
+    name, within = f"{study.name}-{kind}-{size}", f"{study.name}/{kind}-{size}"
     settings: dict[str, Any] = {"name": name, "seed": study.seed}
     try:
         if isinstance(made, InputError):
@@ -229,22 +230,23 @@ def _row(
         # Steps of a perceptron are too short to be shared by threads, which would wait for each other.
         training = {"threads": 1, **training} if kind == "mlp" else training
         spec = ModelSpec(kind, made.settings, training, seed=study.seed)
-        settings |= {"spec": json.loads(spec.json()), "wanted_parameters": made.wanted or None}
+        settings |= {"spec": json.loads(spec.for_any_machine().json()), "wanted_parameters": made.wanted or None}
         road = "own" if len(dataset.sources) == 1 else "combined"
         trained = train(lake, dataset, spec, name=name, road=road, progress=progress)
         model_id = trained.model.model_id
-        row = line(f"{study.name}/{model_id}", kind, counts_of(lake, trained.model.row), worth_of(lake, model_id),
+        settings["model_id"] = model_id
+        row = line(f"{within}.{trained.model.row['version']}", kind, counts_of(lake, trained.model.row), worth_of(lake, model_id),
                    study.coefficients, settings=settings, **common)
         return row, not trained.was_there
     except MatlakeError as error:
-        failed = line(f"{study.name}/{name}", kind, None, Worth(reason=str(error)), study.coefficients,
+        failed = line(within, kind, None, Worth(reason=str(error)), study.coefficients,
                       settings=settings, **common)
         return failed, False
 
 
 def _own_id(row: Mapping[str, Any]) -> str:
     """The model of the lake that a row of a study is of."""
-    return str(row["model_id"]).partition("/")[2]
+    return str(json.loads(row["settings_json"])["model_id"])
 
 
 def _validation_mae(lake: Lake, row: Mapping[str, Any]) -> float | None:
