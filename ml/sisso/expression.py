@@ -67,7 +67,7 @@ class Expression:
 
     Attributes:
         operator: one of :data:`ml.sisso.operators.OPERATORS`.
-        operands: one or two features; those of an operator that commutes in the order of their keys.
+        operands: one or two features; those of a symmetric operator in the order of their keys.
     """
 
     operator: str
@@ -75,8 +75,8 @@ class Expression:
 
     @classmethod
     def of(cls, operator: str, *operands: Expression | Primary) -> Expression:
-        """The canonical expression: a + b and b + a are the same; a − b and b − a are, up to the sign."""
-        if OPERATORS[operator].commutes:
+        """The canonical expression: a + b and b + a are the same."""
+        if OPERATORS[operator].symmetric:
             operands = tuple(sorted(operands, key=lambda one: one.key))
         return cls(operator, operands)
 

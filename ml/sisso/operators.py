@@ -26,7 +26,8 @@ class Operator:
         arity: 1 or 2.
         apply: values (…, n) of the operands to values (…, n); what is not defined becomes NaN or infinite.
         unit: the result's unit from those of the operands; None = it must not be applied to them.
-        commutes: whether its operands may change places, up to the sign of the result.
+        commutes: whether its operands may change places, up to the sign of the result: both orders are one feature.
+        symmetric: whether they may without a change of sign.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Operator:
     apply: Callable[..., Any]
     unit: UnitRule
     commutes: bool = False
+    symmetric: bool = False
 
 
 def _same(left: Unit, right: Unit) -> Unit | None:
@@ -49,10 +51,10 @@ def _power(power: int | Fraction) -> UnitRule:
 
 
 OPERATORS: dict[str, Operator] = {one.name: one for one in (
-    Operator("+", 2, np.add, _same, True),
+    Operator("+", 2, np.add, _same, True, True),
     Operator("-", 2, np.subtract, _same, True),
-    Operator("|-|", 2, lambda a, b: np.abs(a - b), _same, True),
-    Operator("*", 2, np.multiply, lambda a, b: a * b, True),
+    Operator("|-|", 2, lambda a, b: np.abs(a - b), _same, True, True),
+    Operator("*", 2, np.multiply, lambda a, b: a * b, True, True),
     Operator("/", 2, np.divide, lambda a, b: a / b),
     Operator("exp", 1, np.exp, _number),
     Operator("exp-", 1, lambda a: np.exp(-a), _number),

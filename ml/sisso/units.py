@@ -45,7 +45,7 @@ class Unit:
             return cls()
         found: dict[str, Fraction] = {}
         sign = 1
-        for part in re.split(r"([/·]|(?<!\*)\*(?!\*))", plain):
+        for part in re.split(r"(/(?!\d+\))|·|(?<!\*)\*(?!\*))", plain):
             word = part.strip()
             if word in ("/", "·", "*"):
                 sign = -1 if word == "/" else 1
