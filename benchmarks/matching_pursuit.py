@@ -1,7 +1,7 @@
 """Orthogonal matching pursuit: 200 of 4,059 features on 2,400 rows with the whole path, against scikit-learn.
 
-Usage: python -m benchmarks.matching_pursuit [--rows N] [--correlations P] [--degree D] [--features N]. Both get the same
-centred columns of length 1; ours starts from the plain ones. Both give the models of all sizes.
+Usage: python -m benchmarks.matching_pursuit [--rows N] [--correlations P] [--degree D] [--features N]. Both get the
+same columns; scikit-learn gets them centred and of length 1, which ours does by itself. Both give models of all sizes.
 """
 
 from __future__ import annotations
