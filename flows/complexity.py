@@ -158,10 +158,10 @@ def _classes(lake: Lake, asked: Asked) -> pa.Table:
 def _sisso_network(lake: Lake, asked: Asked) -> pa.Table:
     from ml.complexity.sisso_network import SissoStudy, run_sisso_study
 
-    given = {"table": asked.table, "group": asked.group, "target": asked.target, "sizes": asked.sizes or None,
-             "steps": asked.steps}
+    given: dict[str, Any] = {"table": asked.table, "group": asked.group, "target": asked.target,
+                             "sizes": asked.sizes or None, "steps": asked.steps}
     study = SissoStudy(coefficients=asked.coefficients, tolerance=asked.tolerance, seed=asked.seed,
-                       **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+                       **{name: value for name, value in given.items() if value is not None})
     found = run_sisso_study(lake, study, note=_say)
     _tell(found.comparisons)
     return _queried(lake, found.complexities, study.name)

@@ -235,7 +235,8 @@ def _row(
         trained = train(lake, dataset, spec, name=name, road=road, progress=progress)
         model_id = trained.model.model_id
         settings["model_id"] = model_id
-        row = line(f"{within}.{trained.model.row['version']}", kind, counts_of(lake, trained.model.row), worth_of(lake, model_id),
+        own = trained.model.row
+        row = line(f"{within}.{own['version']}", kind, counts_of(lake, own), worth_of(lake, model_id),
                    study.coefficients, settings=settings, **common)
         return row, not trained.was_there
     except MatlakeError as error:

@@ -23,6 +23,7 @@ from ml.data.table import read_table
 
 if TYPE_CHECKING:
     from ml.data.table import TableData
+    from ml.sisso.problem import Problem
 
 Floats = npt.NDArray[np.float64]
 TARGET, GROUP = "binary_energy_error", "chem_formula"
@@ -34,6 +35,8 @@ FEATURES = (
     "B_EA_half",
 )
 LOGARITHM = "log1p_"
+OF_RUNG_2 = (*ERRORS, "A_fraction", "rgkmax", "precision_level", "E_cut")
+"""Features that rung 2 builds from: errors and settings; with the atoms' properties it has a hundred times as many."""
 FEWEST_ROWS = 20
 
 
@@ -47,6 +50,7 @@ class PrecisionData:
         unit: its unit; None = it names none.
         group: column of which all rows of one value stay together.
         features: what enters, errors with :data:`LOGARITHM` before their name.
+        units: theirs; 1 = a plain number, or none is known.
         values: of them (n, p).
         errors: absolute values of the target (n,).
         groups: of every row (n,).
@@ -61,6 +65,7 @@ class PrecisionData:
     unit: str | None
     group: str
     features: tuple[str, ...]
+    units: tuple[str, ...]
     values: Floats
     errors: Floats
     groups: npt.NDArray[np.str_]
@@ -73,6 +78,24 @@ class PrecisionData:
     def logarithms(self) -> Floats:
         """log(1 + error): what is learned (n,)."""
         return np.asarray(np.log1p(self.errors), dtype=np.float64)
+
+    def problem(self, rung: int) -> Problem:
+        """What formulas are found for; those of rung 2 and more from errors and settings alone, where they are there.
+
+        Args:
+            rung: of the features.
+        """
+        from ml.sisso.expression import Primary
+        from ml.sisso.problem import Problem, one_task
+        from ml.sisso.units import Unit
+
+        places = [place for place, name in enumerate(self.features)
+                  if stem_of(name.removeprefix(LOGARITHM)) in OF_RUNG_2] if rung > 1 else []
+        chosen = places or range(len(self.features))
+        primaries = tuple(Primary(self.features[place], Unit.parse(self.units[place])) for place in chosen)
+        columns = {self.features[place]: self.values[:, place] for place in chosen}
+        return Problem(LOGARITHM + self.target, "1", primaries, columns, self.logarithms, *one_task(len(self.errors)),
+                       None, (), tuple(self.groups.tolist()))
 
     @property
     def n_groups(self) -> int:
@@ -110,13 +133,14 @@ def precision_data(
         raise InputError(f"{table.name} has {keep.sum():,} rows with {target} other than 0 and all features; "
                          f"{FEWEST_ROWS} at least are needed.")
     groups = np.asarray([str(value) for value in table.columns[group].to_pylist()], dtype=str)
-    logs = [_stem_of(name) in ERRORS for name in chosen]
+    logs = [stem_of(name) in ERRORS for name in chosen]
     values = np.where(logs, np.log1p(np.abs(columns)), columns)[keep]
     names = tuple(LOGARITHM + name if log else name for name, log in zip(chosen, logs, strict=True))
+    units = tuple("1" if log else table.units.get(name, "1") for name, log in zip(chosen, logs, strict=True))
     return PrecisionData(
-        table.name, target, table.units.get(target), group, names, values, errors[keep], groups[keep],
+        table.name, target, table.units.get(target), group, names, units, values, errors[keep], groups[keep],
         np.flatnonzero(keep).astype(str), int((whole & (errors == 0)).sum()), int((~whole).sum()),
-        _digest(names, target, values, errors[keep], groups[keep]),
+        _digest((*names, *units), target, values, errors[keep], groups[keep]),
     )
 
 
@@ -134,10 +158,10 @@ def column_of(table: TableData, name: str) -> str:
 
 def _found(table: TableData, name: str) -> str | None:
     names = table.columns.column_names
-    return name if name in names else next((one for one in names if _stem_of(one) == name), None)
+    return name if name in names else next((one for one in names if stem_of(one) == name), None)
 
 
-def _stem_of(name: str) -> str:
+def stem_of(name: str) -> str:
     """A name without the unit at its end."""
     from ml.data.table import ENDINGS
 
