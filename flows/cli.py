@@ -19,6 +19,7 @@ from flows.commands import (
     profile,
     retrain,
     similar,
+    sisso,
     train,
     transfer,
 )
@@ -169,6 +170,7 @@ app.command("predict")(predict.command)
 app.command("profile")(profile.command)
 app.command("retrain")(retrain.command)
 app.command("similar")(similar.command)
+app.command("sisso")(sisso.command)
 app.command("train")(train.command)
 app.command("transfer")(transfer.command)
 
