@@ -71,4 +71,12 @@ def _forest(document: Document, arrays: Arrays) -> Counts:
     return forest_counts(Trees.of_weights(arrays, n_features))
 
 
-MEASURES: dict[str, Callable[[Document, Arrays], Counts]] = {"forest": _forest}
+def _formula(document: Document, _: Arrays) -> Counts:
+    from ml.complexity.formula_path import counts_of_formula
+    from ml.sisso.formula import Formula
+    from ml.sisso.model import PART
+
+    return counts_of_formula(Formula.of(document.settings[PART]))
+
+
+MEASURES: dict[str, Callable[[Document, Arrays], Counts]] = {"forest": _forest, "sisso": _formula}

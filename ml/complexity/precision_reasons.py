@@ -58,8 +58,8 @@ def _data(data: PrecisionData) -> str:
 def _split(data: PrecisionData, n_folds: int) -> str:
     return (f"Split: cross-validation in {n_folds} folds of whole materials ({data.n_groups:,} values of "
             f"{data.group}); screening, search and training are repeated without each fold. The best of either kind is "
-            "chosen by the same errors that it is judged by, which flatters both a little. Both classes learn the logarithm of "
-            f"1 + error from the same {len(data.features)} columns; formulas of rung 2 and more from fewer of them.")
+            "chosen by the errors that it is judged by, which flatters both a little. Both classes learn the logarithm "
+            f"of 1 + error from the same {len(data.features)} columns; formulas of rung 2 and more from fewer of them.")
 
 
 def _as_is(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NAME = "sisso-against-network"
 SHIPPED = Path("samples/tables/numerical_precision.csv")
 PAPER_RMSLE: Mapping[str, float] = {"sisso": 0.231, "mlp": 1.367}
-SIZES = (100, 300, 1_000, 3_000, 10_000)
+SIZES = (120, 300, 1_000, 3_000, 10_000)
 CROSS_VALIDATION = "cross-validation"
 Note = Callable[[str], None]
 Made = tuple[Counts, npt.NDArray[np.float64], npt.NDArray[np.float64], str | None]
