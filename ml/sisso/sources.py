@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ml.data.table import TableData
 
 Floats = npt.NDArray[np.float64]
+MOST_UNDEFINED = 0.05
+"""A feature that is not defined in a larger share of the rows is left out; else these rows are."""
 TASKS_OF_LAKE = ("source", "energy_functional", "gap_functional", "xc_functional", "plus_u", "code", "spin_polarized")
 
 
@@ -114,17 +116,23 @@ def problem_of_rows(
     for name in (*columns.features, *columns.excluded):
         primary_of(name)
     chosen = [name for name in columns.features or usual_features() if name not in columns.excluded]
-    rows = dataset.rows.take(pa.array(places))
-    found = columns_of(rows, chosen)
+    found = columns_of(dataset.rows.take(pa.array(places)), chosen)
     notes, kept = [], []
     for name in chosen:
         undefined = int((~np.isfinite(found[name])).sum())
-        if undefined:
+        if undefined > MOST_UNDEFINED * len(places):
             notes.append(f"Left out: {name} (an element of {undefined:,} rows has no such value).")
-        elif is_constant(found[name]):
-            notes.append(f"Left out: {name} (constant).")
         else:
             kept.append(name)
+    defined = np.all([np.isfinite(found[name]) for name in kept], axis=0) if kept else np.ones(len(places), dtype=bool)
+    if not defined.all():
+        notes.append(f"{int((~defined).sum()):,} of {len(places):,} training rows are left out: an element in them has "
+                     "no value of one of the features.")
+    places, found = places[defined], {name: column[defined] for name, column in found.items()}
+    constant = [name for name in kept if is_constant(found[name])]
+    notes += [f"Left out: {name} (constant)." for name in constant]
+    kept = [name for name in kept if name not in constant]
+    rows = dataset.rows.take(pa.array(places))
     if not kept:
         raise InputError(f"No feature of the crystals can be used: {' '.join(notes)} Features: "
                          f"{', '.join(all_features())}.")
