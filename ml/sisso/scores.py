@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from lake.errors import InputError
+from ml.sisso.space import CONSTANT
 
 if TYPE_CHECKING:
     import torch
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-UNRELIABLE = 1e-11
-"""A variance that is this share of the sum of squares is noise of rounding."""
+Sums: TypeAlias = "tuple[torch.Tensor, torch.Tensor, Iterable[torch.Tensor]]"
+UNRELIABLE = 1e-7
+"""A variance below this share of the sum of squares that it is the rest of may be mostly rounding."""
 
 
 class Scorer(Protocol):
-    """Scores of features: larger is better, 0 is the least."""
+    """Scores of features: larger is better, 0 is the least.
+
+    All but ``exact`` give bounds from above, which are the scores themselves but for features that are nearly
+    constant, where rounding would decide.
+    """
 
     def exact(self, values: Floats) -> Floats:
         """Scores (m,) of features (m, n) that are defined everywhere."""
 
     def of_values(self, values: torch.Tensor) -> torch.Tensor:
-        """Scores (...) of features (..., n); of what is not defined anything."""
+        """Bounds (...) of features (..., n); of what is not defined anything."""
+
+    def of_pairs(self, operator: str, left: Floats, right: Floats, scores: Floats) -> None:
+        """Write bounds (a, b) of an operator on all pairs of features (a, n) and (b, n), in compiled code.
+
+        The rows are in the order of ``rows``; the operator gives finite values.
+        """
+
+    @property
+    def rows(self) -> Ints:
+        """The rows that count, in the order in which ``of_pairs`` takes them."""
 
 
 @dataclass(frozen=True)
@@ -72,57 +89,97 @@ class Residuals:
         """See :class:`Scorer`; features are centred before anything else."""
         squares = np.zeros((len(self.directions), len(values)))
         for place, rows in enumerate(self.tasks):
-            part = values[:, rows] - values[:, rows].mean(axis=1, keepdims=True)
-            largest = np.abs(part).max(axis=1, keepdims=True)
-            part = np.divide(part, largest, out=np.zeros_like(part), where=largest > 0)
+            part = centred(values[:, rows])
             length = np.sqrt((part**2).sum(axis=1))
-            products = np.abs(part @ self.directions[:, place, rows].T).T
-            squares += np.divide(products, length, out=np.zeros_like(products), where=length > 0) ** 2
+            for residual, direction in enumerate(self.directions[:, place, rows]):
+                # A sum over each row by itself: a product of matrices would round by how many rows there are.
+                product = (part * direction).sum(axis=1)
+                squares[residual] += np.divide(product, length, out=np.zeros_like(product), where=length > 0) ** 2
         found: Floats = np.sqrt(squares / len(self.tasks)).max(axis=0)
         return np.minimum(found, 1.0)
 
     def of_values(self, values: torch.Tensor) -> torch.Tensor:
         """See :class:`Scorer`."""
-        sums = [(values[..., rows].sum(-1), values[..., rows].square().sum(-1)) for rows in self.tasks]
-        products = [[values @ values.new_tensor(self.directions[k, t]) for t in range(len(self.tasks))]
-                    for k in range(len(self.directions))]
-        return self.of_sums(sums, products)
+        import torch
 
-    def of_sums(
-        self, sums: Sequence[tuple[torch.Tensor, torch.Tensor]], products: Sequence[Sequence[torch.Tensor]]
-    ) -> torch.Tensor:
-        """Scores from sums over rows.
+        def sums() -> Iterable[Sums]:
+            for task, rows in enumerate(self.tasks):
+                part = values[..., rows]
+                square = part.square().sum(-1)
+                spread, largest = part.amax(-1) - part.amin(-1), part.abs().amax(-1)
+                square = torch.where(spread > CONSTANT * largest, square, 0.0)
+                yield (square - part.sum(-1).square() / len(rows), square,
+                       (part @ part.new_tensor(direction) for direction in self.directions[:, task, rows]))
+
+        return self.of_sums(sums())
+
+    def of_sums(self, sums: Iterable[Sums]) -> torch.Tensor:
+        """Bounds from sums over rows, task after task.
 
         Args:
-            sums: by task, of values and of their squares.
-            products: by residual and task, of values times direction.
+            sums: by task the variance times the number of rows, the sum of squares that it is the rest of
+                (0 = the feature is constant within the task), and products with the direction of every residual.
         """
         import torch
 
-        variances = [(square - total.square() / len(rows), square)
-                     for (total, square), rows in zip(sums, self.tasks, strict=True)]
-        weights = [torch.where(v > UNRELIABLE * square, 1.0 / v, torch.zeros_like(v)) for v, square in variances]
-        return of_products(products, weights)
+        best: list[torch.Tensor] = []
+        for variance, square, products in sums:
+            known = (variance > UNRELIABLE * square) & (square > 0)
+            weight = torch.where(known, 1.0 / variance, torch.zeros_like(variance))
+            # What may be rounding may be anything; what is not defined, or 0, nothing.
+            unknown = (~known & (square > 0)).to(variance.dtype)
+            for residual, product in enumerate(products):
+                score = product.square().mul_(weight).add_(unknown)
+                if residual == len(best):
+                    best.append(score)
+                else:
+                    best[residual] += score
+        highest = best[0]
+        for other in best[1:]:
+            highest = torch.maximum(highest, other)
+        return (highest / len(self.tasks)).sqrt_()
+
+    def of_pairs(self, operator: str, left: Floats, right: Floats, scores: Floats) -> None:
+        """See :class:`Scorer`."""
+        from ml.sisso.compiled import CODES, by_residuals
+
+        by_residuals(CODES[operator], left, right, self._in_order, _ends(self.tasks), UNRELIABLE, CONSTANT,
+                     scores)
+
+    @property
+    def n_residuals(self) -> int:
+        """How many there are."""
+        return len(self.directions)
+
+    @cached_property
+    def rows(self) -> Ints:
+        """See :class:`Scorer`."""
+        return np.concatenate(self.tasks)
+
+    @cached_property
+    def _in_order(self) -> Floats:
+        """Directions (k, n); every row is in one task only."""
+        return np.ascontiguousarray(self.directions.sum(axis=1)[:, self.rows])
 
 
-def of_products(products: Sequence[Sequence[torch.Tensor]], weights: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Scores from products with directions, by residual and task, and inverse variances, by task."""
-    import torch
+def centred(values: Floats) -> Floats:
+    """Features (m, n) less their mean, the largest of them 1; 0 where they are constant."""
+    part = values - values.mean(axis=1, keepdims=True)
+    largest = np.abs(part).max(axis=1, keepdims=True)
+    differs = largest > CONSTANT * np.abs(values).max(axis=1, keepdims=True)
+    found: Floats = np.divide(part, largest, out=np.zeros_like(part), where=differs)
+    return found
 
-    best: torch.Tensor | None = None
-    for of_residual in products:
-        score = sum((p.square() * w for p, w in zip(of_residual, weights, strict=True)),
-                    start=torch.zeros_like(weights[0]))
-        best = score if best is None else torch.maximum(best, score)
-    assert best is not None
-    return (best / len(weights)).sqrt_()
+
+def _ends(parts: Sequence[Ints]) -> Ints:
+    return np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Classes:
-    """How well a feature tells classes apart by itself: few rows in the overlap of their ranges, then a small overlap.
+    """How well a feature tells classes apart by itself: the domain overlap of Ouyang et al. (2018) for one feature.
 
-    The domain overlap of Ouyang et al. (2018) for one feature.
+    Few rows in the overlap of the classes' ranges are best, then a small overlap, then a wide gap.
 
     Attributes:
         members: rows of every class.
@@ -158,19 +215,35 @@ class Classes:
         return np.asarray(self.of_values(torch.from_numpy(np.ascontiguousarray(values))).numpy(), dtype=np.float64)
 
     def of_values(self, values: torch.Tensor) -> torch.Tensor:
-        """See :class:`Scorer`: 1 − (rows in an overlap + its share of the range) / (n + 1)."""
+        """See :class:`Scorer`: 1 − (rows in an overlap + its share of the range) / (n (classes − 1) + 1).
+
+        Where no two classes overlap, the smallest gap between two of them counts as a negative share.
+        """
         import torch
 
         parts = [values[..., rows] for rows in self.members]
         low, high = ([f(part, -1) for part in parts] for f in (torch.amin, torch.amax))
-        inside = torch.zeros_like(low[0])
-        width = torch.zeros_like(low[0])
+        inside, shared = torch.zeros_like(low[0]), torch.zeros_like(low[0])
+        closest = torch.full_like(low[0], -torch.inf)
         span = torch.stack(high).amax(0) - torch.stack(low).amin(0)
         for a in range(len(parts)):
             for b in range(a + 1, len(parts)):
                 start, stop = torch.maximum(low[a], low[b]), torch.minimum(high[a], high[b])
                 for part in (parts[a], parts[b]):
                     inside += ((part >= start[..., None]) & (part <= stop[..., None])).sum(-1)
-                width += (stop - start).clamp_min(0) / span.clamp_min(1e-300)
-        share = (width / (len(parts) * (len(parts) - 1) / 2)).clamp(0, 0.999)
+                shared += (stop - start).clamp_min(0)
+                closest = torch.maximum(closest, stop - start)
+        n_pairs = len(parts) * (len(parts) - 1) / 2
+        share = (torch.where(closest >= 0, shared / n_pairs, closest) / span).clamp_max(0.999)
         return torch.nan_to_num(1 - (inside + share) / (self.n * (len(parts) - 1) + 1), nan=0.0).clamp_min_(0)
+
+    def of_pairs(self, operator: str, left: Floats, right: Floats, scores: Floats) -> None:
+        """See :class:`Scorer`."""
+        from ml.sisso.compiled import CODES, by_classes
+
+        by_classes(CODES[operator], left, right, _ends(self.members), scores)
+
+    @cached_property
+    def rows(self) -> Ints:
+        """See :class:`Scorer`."""
+        return np.concatenate(self.members)

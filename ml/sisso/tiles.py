@@ -1,29 +1,37 @@
 """The highest rung, tile by tile: scores of all pairs of held features under an operator, and nothing that is kept.
 
 For residuals, products and quotients need no value of the candidates: with A, B the operands' values and r a direction,
-Σ ab, Σ (ab)² and Σ ab r are matrix products over rows. Sums and differences need one of centred values.
+Σ ab, Σ (ab)² and Σ ab r are matrix products over rows. Sums and differences need one of centred values. All else is
+made value by value: in compiled code on a CPU, tile by tile on a GPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ml.sisso.operators import Operator, operators_of
-from ml.sisso.scores import UNRELIABLE, Residuals, Scorer, of_products
-from ml.sisso.space import NAMES, Ints, Space
+from ml.sisso.scores import Residuals, Scorer, Sums
+from ml.sisso.space import CONSTANT, NAMES, Floats, Ints, Space
 
 if TYPE_CHECKING:
     import torch
 
-BYTES_OF_A_TILE = 64e6
-LEAST_SIDE, MOST_SIDE = 32, 1024
+GIGABYTE = 1e9
+LEAST_SIDE, MOST_SIDE, MOST_SIDE_ON_GPU = 32, 1024, 8192
 CLOSED_FORMS = ("+", "-", "*", "/")
 SMALLEST_DIVISOR = 1e-150
+FORMS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "|-|": lambda a, b: (a - b).abs_(),
+    "*": lambda a, b: a * b, "/": lambda a, b: a / b,
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,7 @@ class Tiles:
         self.device = torch.device(device)
         self.values = torch.from_numpy(space.values).to(self.device)
         self.newest = space.rung == space.held
+        self.is_newest = torch.from_numpy(self.newest).to(self.device)
         self.count = torch.from_numpy(space.n_operators).to(self.device)
 
     def all(self) -> Iterator[Tile]:
@@ -102,55 +111,113 @@ class Tiles:
         import torch
 
         one, other = (torch.from_numpy(places).to(self.device) for places in (rows, columns))
-        newest = torch.from_numpy(self.newest).to(self.device)
+        newest = self.is_newest
         order = one[:, None] < other[None] if operator.commutes else one[:, None] != other[None]
         allowed = order & (newest[one][:, None] | newest[other][None]) & (
             self.count[one][:, None] + self.count[other][None] + 1 <= self.space.settings.operator_limit)
         return torch.where(allowed, torch.nan_to_num(scores, nan=0.0, posinf=0.0), -1.0)
 
     def _side(self, operator: Operator) -> int:
-        n = 1 if self._closed(operator) else self.space.values.shape[1]
-        return int(min(MOST_SIDE, max(LEAST_SIDE, (BYTES_OF_A_TILE / (8 * n)) ** 0.5)))
+        settings = self.space.settings
+        on_gpu = self.device.type != "cpu"
+        per_candidate = 8 * (8 + getattr(self.scorer, "n_residuals", 0))
+        if on_gpu and not self._closed(operator):
+            per_candidate += 8 * 3 * self.space.values.shape[1]
+        # A GPU needs large tiles to be busy; a CPU's are the faster the more of them stays in its cache.
+        share, most = (0.5, MOST_SIDE_ON_GPU) if on_gpu else (0.25, MOST_SIDE)
+        side = (share * settings.memory_gb * GIGABYTE / per_candidate) ** 0.5
+        return int(min(most, max(LEAST_SIDE, side)))
 
     def _closed(self, operator: Operator) -> bool:
         return isinstance(self.scorer, Residuals) and operator.name in CLOSED_FORMS
 
     def _scores(self, operator: Operator) -> Callable[[Ints, Ints], torch.Tensor]:
-        if not self._closed(operator):
-            return lambda rows, columns: self._of_values(operator, rows, columns)
-        if operator.name in ("*", "/"):
-            return lambda rows, columns: self._of_product(rows, columns, operator.name == "/")
-        return lambda rows, columns: self._of_sum(rows, columns, -1.0 if operator.name == "-" else 1.0)
+        if self._closed(operator):
+            if operator.name in ("*", "/"):
+                return lambda rows, columns: self._of_product(rows, columns, operator.name == "/")
+            return lambda rows, columns: self._of_sum(rows, columns, -1.0 if operator.name == "-" else 1.0)
+        if self.device.type == "cpu":
+            return lambda rows, columns: self._compiled(operator, rows, columns)
+        return lambda rows, columns: self._of_values(operator, rows, columns)
+
+    def _compiled(self, operator: Operator, rows: Ints, columns: Ints) -> torch.Tensor:
+        """On a CPU, candidates are made one by one and stay in its cache."""
+        import torch
+
+        left, right = self._in_order[rows], self._in_order[columns]
+        scores = np.empty((len(rows), len(columns)))
+        threads = max(torch.get_num_threads(), 1)
+        cuts = np.linspace(0, len(rows), threads + 1).astype(int)
+        parts = [slice(start, stop) for start, stop in pairwise(cuts.tolist()) if stop > start]
+
+        def part(one: slice) -> None:
+            self.scorer.of_pairs(operator.name, left[one], right, scores[one])
+
+        if len(parts) == 1:
+            part(parts[0])
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(part, parts))
+        if operator.name == "/":
+            scores[:, ~self._divide[columns]] = 0.0
+        return torch.from_numpy(scores)
+
+    @cached_property
+    def _in_order(self) -> Floats:
+        """Values with the rows in the order of the scorer."""
+        return np.ascontiguousarray(self.space.values[:, self.scorer.rows])
 
     def _of_values(self, operator: Operator, rows: Ints, columns: Ints) -> torch.Tensor:
+        """On a GPU, candidates of a tile are made all at once."""
+        import torch
+
         left, right = self.values[rows][:, None], self.values[columns][None]
-        forms: dict[str, Callable[[Any, Any], torch.Tensor]] = {
-            "+": lambda a, b: a + b, "-": lambda a, b: a - b, "|-|": lambda a, b: (a - b).abs_(),
-            "*": lambda a, b: a * b, "/": lambda a, b: a / b,
-        }
-        return self.scorer.of_values(forms[operator.name](left, right))
+        scores = self.scorer.of_values(FORMS[operator.name](left, right))
+        if operator.name == "/":
+            scores = torch.where(torch.from_numpy(self._divide[columns]).to(self.device), scores, 0.0)
+        return scores
+
+    @cached_property
+    def _divide(self) -> npt.NDArray[np.bool_]:
+        """Which features may divide: those that are 0 nowhere."""
+        return np.asarray(np.abs(self.space.values).min(axis=1) >= SMALLEST_DIVISOR)
 
     @cached_property
     def _inverses(self) -> torch.Tensor:
         """1 / values; NaN where a feature must not divide."""
         import torch
 
-        small = self.values.abs().amin(1, keepdim=True) < SMALLEST_DIVISOR
-        return torch.where(small, torch.nan, 1.0 / self.values)
+        divide = torch.from_numpy(self._divide).to(self.device)[:, None]
+        return torch.where(divide, 1.0 / self.values, torch.nan)
 
     def _of_product(self, rows: Ints, columns: Ints, divides: bool) -> torch.Tensor:
         scorer = self.scorer
         assert isinstance(scorer, Residuals)
         left, right = self.values[rows], (self._inverses if divides else self.values)[columns]
-        sums: list[tuple[torch.Tensor, torch.Tensor]] = []
-        products: list[list[torch.Tensor]] = [[] for _ in scorer.directions]
-        for task, members in enumerate(scorer.tasks):
-            a, b = (left, right) if len(scorer.tasks) == 1 else (left[:, members], right[:, members])
-            sums.append((a @ b.T, a.square() @ b.square().T))
-            for residual, of_residual in enumerate(products):
-                direction = a.new_tensor(scorer.directions[residual, task, members])
-                of_residual.append((a * direction) @ b.T)
-        return scorer.of_sums(sums, products)
+
+        def sums() -> Iterator[Sums]:
+            for task, members in enumerate(scorer.tasks):
+                a, b = (left, right) if len(scorer.tasks) == 1 else (left[:, members], right[:, members])
+                total, square = a @ b.T, a.square() @ b.square().T
+                if (still := self._still[task]) is not None:
+                    square.masked_fill_(still[rows][:, None] & still[columns][None], 0.0)
+                directions = a.new_tensor(scorer.directions[:, task][:, members]) if len(scorer.tasks) > 1 else (
+                    a.new_tensor(scorer.directions[:, task]))
+                yield (square - total.square() / len(members), square,
+                       ((a * direction) @ b.T for direction in directions))
+
+        return scorer.of_sums(sums())
+
+    @cached_property
+    def _still(self) -> list[torch.Tensor | None]:
+        """By task: which features are constant within it; None = none of them."""
+        assert isinstance(self.scorer, Residuals)
+        found: list[torch.Tensor | None] = []
+        for members in self.scorer.tasks:
+            part = self.values[:, members]
+            still = part.amax(1) - part.amin(1) <= CONSTANT * part.abs().amax(1)
+            found.append(still if bool(still.any()) else None)
+        return found
 
     @cached_property
     def _centred(self) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
@@ -158,9 +225,11 @@ class Tiles:
         scorer = self.scorer
         assert isinstance(scorer, Residuals)
         found = []
-        for task, members in enumerate(scorer.tasks):
+        for task, (members, still) in enumerate(zip(scorer.tasks, self._still, strict=True)):
             part = self.values[:, members]
             part = part - part.mean(1, keepdim=True)
+            if still is not None:
+                part.masked_fill_(still[:, None], 0.0)
             directions = part.new_tensor(scorer.directions[:, task][:, members])
             found.append((part, part.square().sum(1), part @ directions.T))
         return found
@@ -170,16 +239,15 @@ class Tiles:
 
         scorer = self.scorer
         assert isinstance(scorer, Residuals)
-        weights: list[torch.Tensor] = []
-        products: list[list[torch.Tensor]] = [[] for _ in scorer.directions]
-        for part, squares, with_direction in self._centred:
-            apart = squares[rows][:, None] + squares[columns][None]
-            variance = torch.addmm(apart, part[rows], part[columns].T, alpha=2 * sign)
-            weights.append(torch.where(variance > UNRELIABLE * apart, 1.0 / variance, torch.zeros_like(variance)))
-            for residual, of_residual in enumerate(products):
-                of_residual.append(with_direction[rows, residual][:, None]
-                                   + sign * with_direction[columns, residual][None])
-        return of_products(products, weights)
+
+        def sums() -> Iterator[Sums]:
+            for part, squares, with_direction in self._centred:
+                apart = squares[rows][:, None] + squares[columns][None]
+                left, right = with_direction[rows], with_direction[columns]
+                yield (torch.addmm(apart, part[rows], part[columns].T, alpha=2 * sign), apart,
+                       (left[:, one, None] + sign * right[None, :, one] for one in range(left.shape[1])))
+
+        return scorer.of_sums(sums())
 
 
 def _apply(operator: Operator, values: Any) -> Any:

@@ -170,8 +170,9 @@ def test_classes_are_told_apart_by_the_feature_planted() -> None:
 def test_the_overlap_is_counted_as_by_hand() -> None:
     labels = ["x", "x", "x", "y", "y", "y"]
     feature = np.array([[0.0, 1.0, 2.0, 1.5, 3.0, 4.0], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]])
-    # Ranges [0, 2] and [1.5, 4] share [1.5, 2]: rows 2 and 1.5, and an eighth of the range.
-    assert np.allclose(Classes.of(labels).exact(feature), [1 - (2 + 0.5 / 4) / 7, 1.0])
+    # Ranges [0, 2] and [1.5, 4] share [1.5, 2]: rows 2 and 1.5, and an eighth of the range; [0, 2] and [3, 5] leave a
+    # gap of a fifth of the range.
+    assert np.allclose(Classes.of(labels).exact(feature), [1 - (2 + 0.5 / 4) / 7, 1 + 0.2 / 7])
 
 
 words = st.sampled_from(["eV", "Å", "atom", "K"])
