@@ -112,14 +112,16 @@ def precision_data(
         path: of the table.
         target: column of errors, of either sign; a name without its unit will do.
         group: column of the materials.
-        features: columns to learn from; none = those of :data:`FEATURES` that the table has, else all its numbers.
+        features: columns to learn from; none = all numbers, and for :data:`TARGET` those of :data:`FEATURES`: other
+            columns of such a table say the energy itself.
 
     Raises:
         InputError: the table cannot be read; no such column; too few rows or groups.
     """
     table = read_table(path)
     target, group = column_of(table, target), column_of(table, group)
-    known = [name for stem in FEATURES if (name := _found(table, stem)) is not None]
+    of_the_paper = FEATURES if stem_of(target) == TARGET else ()
+    known = [name for stem in of_the_paper if (name := _found(table, stem)) is not None]
     chosen = [column_of(table, name) for name in features] or [
         name for name in known or table.numeric if name not in table.left_out]
     chosen = [name for name in dict.fromkeys(chosen) if name not in (target, group)]

@@ -39,8 +39,9 @@ def table(folder: Path, n: int = 48, **change: str) -> Path:
 
 
 def study(path: Path, **changes: Any) -> SissoStudy:
-    return SissoStudy(**({"table": path, "target": "level_error", "group": "material", "dimensions": 1, "rungs": (1,),
-                          "screened": 5, "sizes": (60,), "steps": 40, "n_folds": 3} | changes))
+    given: dict[str, Any] = {"table": path, "target": "level_error", "group": "material", "dimensions": 1,
+                             "rungs": (1,), "screened": 5, "sizes": (60,), "steps": 40, "n_folds": 3}
+    return SissoStudy(**(given | changes))
 
 
 def test_the_shipped_table_is_read_with_units_and_without_its_reference_rows() -> None:
