@@ -17,28 +17,31 @@ def n_candidates(space: Space) -> int:
     newest = space.rung == space.held
     sizes = np.zeros((len(space.units), 2, int(space.n_operators.max()) + 1), dtype=object)
     np.add.at(sizes, (space.unit, newest.astype(np.int64), space.n_operators), 1)
+    everything = sizes.sum(axis=0)
     for operator in operators_of(space.settings.operators):
-        for a, left in enumerate(space.units):
-            if operator.arity == 1:
-                if operator.unit(left) is not None:
-                    total += int(sizes[a, 1, :max(limit, 0)].sum())
-                continue
-            for b, right in enumerate(space.units):
-                if operator.unit(left, right) is not None and not (operator.commutes and b < a):
-                    total += _pairs(sizes[a], sizes[b], limit - 1, a == b, operator.commutes)
+        if operator.arity == 1:
+            total += sum(int(sizes[a, 1, :max(limit, 0)].sum()) for a, unit in enumerate(space.units)
+                         if operator.unit(unit) is not None)
+        elif operator.any_units:
+            total += _pairs(everything, limit - 1, operator.commutes)
+        else:
+            total += sum(_pairs(of_unit, limit - 1, operator.commutes) for of_unit in sizes)
     return total
 
 
-def _pairs(
-    left: npt.NDArray[np.object_], right: npt.NDArray[np.object_], limit: int, same: bool, commutes: bool
-) -> int:
-    """Ordered pairs with a new feature and no more than ``limit`` operators; half of them where order is nothing."""
+def _pairs(sizes: npt.NDArray[np.object_], limit: int, commutes: bool) -> int:
+    """Pairs of different features with a new one and no more than ``limit`` operators.
+
+    Args:
+        sizes: how many features there are, by whether they are new and by how many operators they have.
+        limit: operators in both together.
+        commutes: whether the order is nothing.
+    """
     both = 0
     for x, y in ((1, 0), (0, 1), (1, 1)):
-        below = np.concatenate([[0], np.cumsum(right[y])])
-        for count, n in enumerate(left[x]):
+        below = np.concatenate([[0], np.cumsum(sizes[y])])
+        for count, n in enumerate(sizes[x]):
             if n and limit - count >= 0:
-                both += n * below[min(limit - count, len(right[y]) - 1) + 1]
-    if same:
-        both -= sum(int(n) for count, n in enumerate(left[1]) if 2 * count <= limit)
-    return int(both) // 2 if same and commutes else int(both)
+                both += n * below[min(limit - count, len(sizes[y]) - 1) + 1]
+    both -= sum(int(n) for count, n in enumerate(sizes[1]) if 2 * count <= limit)
+    return int(both) // 2 if commutes else int(both)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from lake.errors import InputError
+from ml.sisso.distinct import Distinct, marks_of
 from ml.sisso.expression import Primary
 from ml.sisso.operators import Operator, operators_of
-from ml.sisso.space import CONSTANT, NAMES, Floats, Ints, Space, SpaceSettings, applied, fingerprints, usable
+from ml.sisso.space import CONSTANT, NAMES, Floats, Ints, Space, SpaceSettings, applied, usable
 from ml.sisso.units import Unit
 
-GIGABYTE = 1e9
+PART = 20_000
+"""Features whose values are made together."""
 
 
 def build(primaries: Sequence[Primary], columns: Mapping[str, Floats], settings: SpaceSettings) -> Space:
@@ -36,23 +38,34 @@ def build(primaries: Sequence[Primary], columns: Mapping[str, Floats], settings:
 
 
 def _primary_space(primaries: tuple[Primary, ...], columns: Mapping[str, Floats], settings: SpaceSettings) -> Space:
-    values = []
-    for one in primaries:
-        column = one.values(columns)
+    # In the order of their names: what is found must not hang on the order of columns.
+    primaries = tuple(sorted(primaries, key=lambda one: one.name))
+    for one, other in pairwise(primaries):
+        if one.name == other.name:
+            raise InputError(f"The column {one.name} is given twice.")
+    values = np.stack(_checked([one.values(columns) for one in primaries], primaries))
+    units = tuple(dict.fromkeys(one.unit for one in primaries))
+    of_unit = np.array([units.index(one.unit) for one in primaries], dtype=np.int64)
+    # Of columns that say the same in the same unit, the first is taken.
+    kept = np.sort(np.unique(marks_of(values, of_unit), axis=0, return_index=True)[1])
+    zeros = np.zeros(len(kept), dtype=np.int64)
+    return Space(
+        tuple(primaries[place] for place in kept), settings, 0, values[kept], zeros - 1,
+        np.arange(len(kept), dtype=np.int64), zeros - 1, zeros, zeros, of_unit[kept], units, len(primaries) - len(kept),
+    )
+
+
+def _checked(values: list[Floats], primaries: Sequence[Primary]) -> list[Floats]:
+    """Columns, after a look at whether features can be built from them."""
+    for one, column in zip(primaries, values, strict=True):
         if column.ndim != 1 or not np.isfinite(column).all():
             raise InputError(f"The column {one.name} holds values that are no finite numbers: leave it out, or the "
                              "rows.")
-        if np.ptp(column) <= CONSTANT * np.abs(column).max():
+        if not len(column) or np.ptp(column) <= CONSTANT * np.abs(column).max():
             raise InputError(f"The column {one.name} is constant and says nothing: leave it out.")
-        values.append(column)
     if len({len(column) for column in values}) != 1:
         raise InputError("The columns are not equally long.")
-    units = tuple(dict.fromkeys(one.unit for one in primaries))
-    m, zeros = len(primaries), np.zeros(len(primaries), dtype=np.int64)
-    return Space(
-        primaries, settings, 0, np.stack(values), zeros - 1, np.arange(m, dtype=np.int64), zeros - 1, zeros, zeros,
-        np.array([units.index(one.unit) for one in primaries], dtype=np.int64), units, 0,
-    )
+    return values
 
 
 def pairs_of(space: Space, operator: Operator) -> Iterator[tuple[Ints, Ints, Unit]]:
@@ -85,50 +98,36 @@ def pairs_of(space: Space, operator: Operator) -> Iterator[tuple[Ints, Ints, Uni
 
 def _with_rung(space: Space, rung: int) -> Space:
     """The space with one more rung held."""
-    limit, n = space.settings.operator_limit, space.values.shape[1]
-    room = int(space.settings.memory_gb * GIGABYTE / 2 / (8 * n))
-    parts: list[tuple[Ints, Ints, Ints, Ints, Ints, Floats]] = []
-    units, known = {unit: place for place, unit in enumerate(space.units)}, 0
-    seen, dropped = set(fingerprints(space.values)), 0
+    limit = space.settings.operator_limit
+    units = {unit: place for place, unit in enumerate(space.units)}
+    distinct, dropped = Distinct(space, rung), 0
     for operator in operators_of(space.settings.operators):
         index = NAMES.index(operator.name)
         for left, right, unit in _joined(pairs_of(space, operator)):
             count = space.n_operators[left] + np.where(right >= 0, space.n_operators[right], 0) + 1
             allowed = count <= limit
             left, right, count = left[allowed], right[allowed], count[allowed]
+            if not len(left):
+                continue
             values = applied(operator, space.values[left], space.values[right])
             good = usable(values, space.settings)
             dropped += int((~good).sum())
-            place = units.setdefault(unit, len(units))
-            parts.append((np.full(int(good.sum()), index), left[good], right[good], count[good],
-                          np.full(int(good.sum()), place), values[good]))
-            known += int(good.sum())
-            if space.n + known > room:
-                raise InputError(
-                    f"More than {room:,} features of rung {rung} do not fit into {space.settings.memory_gb:g} GB of "
-                    "memory: give more (--memory-gb), fewer columns or operators, or a lower rung."
-                )
-    if not parts:
-        return replace(space, held=rung)
-    columns = [np.concatenate([part[place] for part in parts]) for place in range(6)]
-    order = np.lexsort((columns[2], columns[1], columns[0], columns[3]))
-    kept = []
-    for place, mark in zip(order, fingerprints(columns[5][order]) if len(order) else [], strict=True):
-        if mark not in seen:
-            seen.add(mark)
-            kept.append(place)
-    operators, left, right, count, place_of_unit, values = (column[kept] for column in columns)
+            distinct.add(index, left[good], right[good], count[good], units.setdefault(unit, len(units)), values[good])
+    operators, left, right, count, of_unit = distinct.all()
+    values = np.empty((space.n + len(left), space.values.shape[1]))
+    values[:space.n] = space.values
+    for start in range(0, len(left), PART):
+        part = slice(start, start + PART)
+        values[space.n:][part] = space.candidate_values(operators[part], left[part], right[part])
     return Space(
-        space.primaries, space.settings, rung, np.concatenate([space.values, values]),
-        np.concatenate([space.operator, operators]), np.concatenate([space.left, left]),
-        np.concatenate([space.right, right]), np.concatenate([space.n_operators, count]),
-        np.concatenate([space.rung, np.full(len(kept), rung, dtype=np.int64)]),
-        np.concatenate([space.unit, place_of_unit]),
-        tuple(units), space.n_dropped + dropped + len(order) - len(kept),
+        space.primaries, space.settings, rung, values, np.concatenate([space.operator, operators]),
+        np.concatenate([space.left, left]), np.concatenate([space.right, right]),
+        np.concatenate([space.n_operators, count]), np.concatenate([space.rung, np.full_like(left, rung)]),
+        np.concatenate([space.unit, of_unit]), tuple(units), space.n_dropped + dropped + distinct.n_same,
     )
 
 
-def _joined(parts: Iterator[tuple[Ints, Ints, Unit]], most: int = 50_000) -> Iterator[tuple[Ints, Ints, Unit]]:
+def _joined(parts: Iterator[tuple[Ints, Ints, Unit]], most: int = PART) -> Iterator[tuple[Ints, Ints, Unit]]:
     """Neighbouring parts of the same unit together: few large ones are built faster than many small ones."""
     waiting: list[tuple[Ints, Ints, Unit]] = []
 

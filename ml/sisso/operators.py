@@ -37,6 +37,11 @@ class Operator:
     commutes: bool = False
     symmetric: bool = False
 
+    @property
+    def any_units(self) -> bool:
+        """Whether it joins operands of whatever units; otherwise only those of the same."""
+        return self.name in ("*", "/")
+
 
 def _same(left: Unit, right: Unit) -> Unit | None:
     return left if left == right else None

@@ -141,10 +141,3 @@ def usable(values: Floats, settings: SpaceSettings) -> npt.NDArray[np.bool_]:
         spread = values.max(axis=1) - values.min(axis=1)
         return np.asarray((largest <= settings.largest) & (largest >= settings.smallest)
                           & (spread > CONSTANT * largest))
-
-
-def fingerprints(values: Floats) -> list[bytes]:
-    """What tells features (m, n) apart: their values to :data:`DIGITS` digits."""
-    scale = 10.0 ** np.ceil(np.log10(np.abs(values).max(axis=1, keepdims=True)))
-    rounded = np.rint(values / scale * 10.0**DIGITS).astype(np.int64)
-    return [row.tobytes() for row in rounded]

@@ -98,13 +98,13 @@ class Tiles:
     def _groups(self, operator: Operator) -> Iterator[tuple[Ints, Ints, bool]]:
         """Places left and right that the operator joins, and whether they are the same places."""
         space = self.space
-        if operator.name in ("*", "/"):
+        if operator.any_units:
             everything = np.arange(space.n, dtype=np.int64)
             yield everything, everything, True
             return
         for place, unit in enumerate(space.units):
-            if operator.unit(unit, unit) is not None:
-                of_unit = np.flatnonzero(space.unit == place)
+            of_unit = np.flatnonzero(space.unit == place)
+            if len(of_unit) and operator.unit(unit, unit) is not None:
                 yield of_unit, of_unit, True
 
     def _masked(self, scores: torch.Tensor, rows: Ints, columns: Ints, operator: Operator) -> torch.Tensor:
