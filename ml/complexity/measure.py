@@ -62,6 +62,12 @@ def _network(_: Document, arrays: Arrays) -> Counts:
     return network_counts(arrays)
 
 
+def _ensemble(_: Document, arrays: Arrays) -> Counts:
+    from ml.complexity.networks import ensemble_counts
+
+    return ensemble_counts(arrays)
+
+
 def _forest(document: Document, arrays: Arrays) -> Counts:
     from ml.complexity.forests import forest_counts
     from ml.tabular.features import FeatureSpace
@@ -79,4 +85,6 @@ def _formula(document: Document, _: Arrays) -> Counts:
     return counts_of_formula(Formula.of(document.settings[PART]))
 
 
-MEASURES: dict[str, Callable[[Document, Arrays], Counts]] = {"forest": _forest, "sisso": _formula}
+MEASURES: dict[str, Callable[[Document, Arrays], Counts]] = {
+    "forest": _forest, "sisso": _formula, ENSEMBLE: _ensemble,
+}

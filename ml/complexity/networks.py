@@ -16,6 +16,7 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 BIAS = re.compile(r"(^|\.)(bias|offset)$")
 """What is added: biases of linear layers, offsets of LayerNorm."""
 LAST = re.compile(r"^readout\.(weight|(?P<part>graphs|nodes)\.layers\.(?P<number>\d+)\.weight)$")
+READOUT = re.compile(r"^(?P<prefix>.*?)readout\.(weight|graphs|nodes)")
 OFFSETS = re.compile(r"^conditions\.offsets\.\d+$")
 """A number per value of a setting and element, averaged over atoms and added at the end: the output is linear in it."""
 STATISTICS = frozenset({"feature_mean", "feature_scale"})
@@ -41,6 +42,20 @@ def network_counts(arrays: Arrays) -> Counts:
     linear = sum(size for name, size in sizes.items() if name == last or OFFSETS.match(name))
     weights = sum(sizes.values()) - biases
     return Counts(n_additive=biases, n_linear=linear, n_nonlinear=weights - linear, n_weights=weights, n_biases=biases)
+
+
+def ensemble_counts(arrays: Arrays) -> Counts:
+    """Counts of several networks that answer together, whose arrays have a prefix each: the sum over them.
+
+    Raises:
+        InputError: there is no last layer among the arrays.
+    """
+    prefixes = {match["prefix"] for name in arrays if (match := READOUT.match(name))}
+    if not prefixes:
+        raise InputError("The weights hold no last layer (readout): they are not those of networks of matlake's.")
+    return Counts.sum(
+        network_counts({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})
+        for prefix in sorted(prefixes))
 
 
 def _last_layer(names: Iterable[str]) -> str:

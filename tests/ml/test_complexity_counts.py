@@ -11,7 +11,7 @@ from lake.errors import InputError
 from ml.complexity import Coefficients, Counts, class_of
 from ml.complexity.forests import depths, forest_counts, nodes_by_depth
 from ml.complexity.formulas import expansion_counts, formula_counts
-from ml.complexity.networks import network_counts
+from ml.complexity.networks import ensemble_counts, network_counts
 from ml.complexity.sizes import perceptron_parameters, settings_for
 from ml.tabular.trees import LEAF, Trees
 
@@ -83,6 +83,21 @@ def test_layers_after_pooling_norms_settings_and_members_are_counted() -> None:
     assert split(counts("schnet", steps=1, n_members=3)) == tuple(3 * n for n in split(plain))
 
 
+def test_networks_that_answer_together_add_up() -> None:
+    from ml.models import build
+    from ml.models.settings import ModelSettings
+
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    for number, kind in enumerate(("schnet", "painn")):
+        form = ModelSettings(kind, ELEMENTS, channels=C, n_rbf=RBF, steps=1)
+        arrays |= {f"{number}.{name}": one.numpy() for name, one in build(form).state_dict().items()}
+    one, other = counts("schnet", steps=1), counts("painn", steps=1)
+    assert ensemble_counts(arrays) == Counts.sum([one, other])
+    assert ensemble_counts(arrays).n_linear == C
+    with pytest.raises(InputError, match="readout"):
+        ensemble_counts({"0.start": arrays["0.start"]})
+
+
 def test_a_perceptron_by_hand() -> None:
     from ml.tabular.mlp import Mlp, MlpSettings
 
@@ -123,7 +138,8 @@ def test_c_weighs_what_adds_what_is_linear_and_what_is_not() -> None:
     of = Counts(n_additive=7, n_linear=5, n_nonlinear=3)
     assert Coefficients().of(of) == 15
     assert Coefficients(1, 10, 100).of(of) == 357
-    wrong: list[dict[str, Any]] = [{"a": -1.0}, {"b": float("nan")}, {"c": float("inf")}, {"a": True}, {"a": 0, "b": 0, "c": 0}]
+    wrong: list[dict[str, Any]] = [{"a": -1.0}, {"b": float("nan")}, {"c": float("inf")}, {"a": True},
+                                   {"a": 0, "b": 0, "c": 0}]
     for bad in wrong:
         with pytest.raises(InputError, match="a·A"):
             Coefficients(**bad)

@@ -8,21 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from training_lakes import fill, rows_of
+from training_lakes import NOW, fill, rows_of
 
 from lake.errors import InputError
 from lake.settings import load_settings
 from lake.store.lake import Lake
-from ml.complexity import Coefficients
+from lake.tables import TABLES
+from ml.complexity import Coefficients, measured
 from ml.complexity.class_study import ClassStudy, run_class_study
 from ml.complexity.compare import best_of_each, comparable, difference, matched
 from ml.complexity.forest_network import forest_network_reasons, forest_network_study
 from ml.complexity.match import compare_models
 from ml.complexity.rows import measure_models
+from ml.complexity.variants import variants_of
 from ml.complexity.worth import Answers, rmsle
 from ml.data import Dataset, Selection, dataset
+from ml.registry.document import Document
+from ml.sisso.expression import Expression, Primary
+from ml.sisso.formula import Formula
+from ml.spec import ModelSpec
 
 QUICK = {"steps": 20, "batch_size": 16, "evaluate_every": 10, "device": "cpu", "threads": 1}
 STUDY = forest_network_study(sizes=(400,), defaults=False, training=QUICK, tolerance=0.3)
@@ -131,6 +138,50 @@ def test_a_model_without_its_files_is_written_down_with_the_reason(salts: Lake, 
     assert "not those that were saved" in broken["reason"]
     assert broken["complexity"] is None
     assert whole["complexity"] > 0
+
+
+def test_a_formula_and_the_others_of_its_run_are_measured(salts: Lake, gaps: Dataset, studied: list[str]) -> None:
+    assert studied
+    a, b = Primary("a"), Primary("b")
+    ratio = Expression("/", (Expression("+", (a, b)), a))
+    formula = Formula("band_gap_ev", "eV", (ratio, b), ("x", "y"), np.ones((2, 1, 3)), "source")
+    document = Document(gaps.target, ModelSpec("sisso"), {"formula": formula.to_json()}, (1, 8), None, 0.0, 1.0)
+    counts = measured(document, {"coefficients": formula.coefficients})
+    # Two tasks with an intercept and two coefficients each; (a + b) / a has two operators, one in the other.
+    assert (counts.n_additive, counts.n_linear, counts.n_nonlinear) == (2, 4, 0)
+    assert (counts.rung, counts.dimension, counts.n_operators) == (2, 2, 2)
+    with pytest.raises(InputError, match="cannot be measured as a sisso"):
+        measured(replace(document, settings={}), {})
+    common = {"run_id": "f.1", "name": "f", "kind": "regression", "target": "band_gap_ev", "unit": "eV", "origin": "o",
+              "table_versions": [], "data_sha256": "d", "rung": 1, "terms": [], "term_units": [],
+              "coefficients_json": "[]", "text": "t", "latex": "l", "sql": "s", "n_primary": 2, "n_candidates": 9,
+              "n_screened": 9, "mae": 0.3, "max_error": 1.0, "settings_json": "{}", "seconds": 1.0, "created_at": NOW}
+    lines = [common | {"dimension": d, "task": task, "n_rows": n, "rmse": rmse, "cv_rmse": rmse,
+                       "model_id": "f.1" if d == 2 else None}
+             for d, task, n, rmse in ((1, "x", 3, 1.0), (1, "y", 1, 3.0), (2, "x", 3, 0.5), (2, "y", 1, 0.5))]
+    schema = TABLES["formulas"].schema
+    salts.append("formulas", lambda _: pa.Table.from_pylist(lines, schema=schema))
+    first, second = variants_of(salts, {"kind": "sisso", "model_id": "f.1"})
+    assert (first[0], second[0]) == ("dimension-1", "dimension-2")
+    assert (first[1].n_parameters, second[1].n_parameters) == (4, 6)
+    assert first[2].rmse == pytest.approx(np.sqrt((3 * 1 + 9) / 4))
+    assert (first[2].n, first[2].evaluated_on) == (4, "cross-validation")
+    assert variants_of(salts, {"kind": "forest", "model_id": "f.1"}) == []
+
+
+def test_points_of_a_selection_path_are_variants_of_an_expansion(salts: Lake) -> None:
+    run = {"run_id": "e.1", "name": "e", "target": "band_gap_ev", "unit": "eV", "table_versions": [],
+           "data_sha256": "d", "parents_json": "[]", "n_rows": 9, "n_mapped": 9, "n_left_out": 0, "model_id": "e.1",
+           "turns_json": "{}", "settings_json": "{}", "seconds": 1.0, "created_at": NOW}
+    point = {"run_id": "e.1", "feature_set": "standard", "degree": 1, "pool": "small", "method": "omp",
+             "n_candidates": 9, "n_rows": 9, "unit": "eV", "fit_rmse": 0.2, "cv_rmse": 0.3}
+    points = [point | {"parent": parent, "n_features": n} for n in (2, 4) for parent in ("*", "bcc", "fcc")]
+    for name, rows in (("expansions", [run]), ("selection_paths", points)):
+        made = pa.Table.from_pylist(rows, schema=TABLES[name].schema)
+        salts.append(name, lambda _, made=made: made)  # type: ignore[misc]
+    found = variants_of(salts, {"kind": "expansion", "model_id": "e.1"})
+    assert [(name, counts.n_additive, counts.n_linear, worth.rmse) for name, counts, worth in found] == [
+        ("standard-small-omp-features-2", 2, 2, 0.3), ("standard-small-omp-features-4", 2, 4, 0.3)]
 
 
 def answers(actual: list[float], predicted: list[float], materials: list[str] | None = None) -> Answers:
