@@ -16,6 +16,8 @@ SAME_SCORE = 1e-9
 """Only features whose scores are this near can be the same."""
 SAME = 1e-10
 """Features of a correlation of 1 less this are the same to a linear model."""
+LOOKED_AT = 256
+"""Features that are compared together."""
 SLACK = 1e-6
 """Scores of tiles are right to this: nothing that may belong into the pool is turned away."""
 
@@ -82,9 +84,10 @@ class Pool:
         scores = np.concatenate([self.scores, scores])
         order = self._order(found, scores)
         found, values, scores = found[:, order], values[order], scores[order]
-        fresh = _unlike(values, scores, self.already)
-        self.n_same += int((~fresh).sum())
+        fresh = _unlike(values, scores, self.already, self.size)
         kept = np.flatnonzero(fresh)[:self.size]
+        last = int(kept[-1]) if len(kept) == self.size else len(fresh)
+        self.n_same += int((~fresh[:last]).sum())
         self.chosen, self.values, self.scores = found[:, kept], values[kept], scores[kept]
         if len(kept) == self.size:
             self.threshold = float(self.scores[-1]) * (1 - SLACK)
@@ -98,25 +101,32 @@ class Pool:
         return np.asarray(np.lexsort((right, left, operator, count, -steps)), dtype=np.int64)
 
 
-def _unlike(values: Floats, scores: Floats, already: Floats) -> npt.NDArray[np.bool_]:
-    """Which features (m, n), in their order, say something that none before them and none of ``already`` says."""
+def _unlike(values: Floats, scores: Floats, already: Floats, wanted: int) -> npt.NDArray[np.bool_]:
+    """Which features (m, n), in their order, say something that none before them and none of ``already`` says.
+
+    No more than ``wanted`` are looked for: those after the last of them are taken for nothing new.
+    """
+    fresh = np.zeros(len(values), dtype=bool)
+    found = 0
+    start_of_step = np.concatenate(([0], np.flatnonzero(np.abs(np.diff(scores)) > 4 * SAME_SCORE) + 1))
+    first = start_of_step[np.searchsorted(start_of_step, np.arange(len(scores)), side="right") - 1]
     unit = directions(values)
-    fresh = np.ones(len(values), dtype=bool)
-    if len(already):
-        for start in range(0, len(unit), 4096):
-            part = unit[start:start + 4096]
-            fresh[start:start + len(part)] = (np.abs(part @ already.T) < 1 - SAME).all(axis=1)
-    ends = np.flatnonzero(np.abs(np.diff(scores)) > 4 * SAME_SCORE) + 1
-    for start, stop in zip([0, *ends], [*ends, len(scores)], strict=True):
-        if stop - start < 2:
-            continue
-        kept: list[int] = []
-        for place in range(start, stop):
-            if fresh[place]:
-                if kept and (np.abs(unit[kept] @ unit[place]) >= 1 - SAME).any():
-                    fresh[place] = False
-                else:
-                    kept.append(place)
+    for start in range(0, len(values), LOOKED_AT):
+        part = slice(start, start + LOOKED_AT)
+        new = np.ones(len(unit[part]), dtype=bool)
+        if len(already):
+            new &= (np.abs(unit[part] @ already.T) < 1 - SAME).all(axis=1)
+        # Only features of about the same score can be the same: those of this part, and those kept of its first step.
+        before = np.flatnonzero(fresh[first[start]:start]) + first[start]
+        if len(before):
+            new &= (np.abs(unit[part] @ unit[before].T) < 1 - SAME).all(axis=1)
+        twins = np.abs(unit[part] @ unit[part].T) >= 1 - SAME
+        for place in np.flatnonzero(np.tril(twins, -1).any(axis=1)):
+            new[place] &= not (twins[place, :place] & new[:place]).any()
+        fresh[part] = new
+        found += int(new.sum())
+        if found >= wanted:
+            break
     return fresh
 
 

@@ -68,9 +68,10 @@ def screen(
     check_size(total, space)
     known = np.zeros((0, space.values.shape[1])) if already is None or not len(already) else directions(already)
     pool = Pool(space, scorer, keep, known)
-    places = np.arange(space.n, dtype=np.int64)
-    pool.add(-1, places, np.full(space.n, -1, dtype=np.int64))
-    pool.settle()
+    for start in range(0, space.n, pool.most_waiting):
+        places = np.arange(start, min(start + pool.most_waiting, space.n), dtype=np.int64)
+        pool.add(-1, places, np.full_like(places, -1))
+        pool.settle()
     seen = space.n
     if space.streams:
         for tile in Tiles(space, scorer, device).all():
