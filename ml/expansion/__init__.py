@@ -1,0 +1,5 @@
+"""Cluster expansions: parent lattices, structures mapped onto them, correlations of their clusters.
+
+J. M. Sanchez, F. Ducastelle, D. Gratias, Physica A 128, 334 (1984); correlations are those of icet (M. Ångqvist et al.,
+Adv. Theory Simul. 2, 1900015 (2019)).
+"""
