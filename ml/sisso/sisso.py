@@ -32,7 +32,8 @@ Progress = Callable[[str, int, int | None], None]
 """Is told what is done, how far, and of how much."""
 RELATIVE_ZERO = 1e-10
 """An error below this share of the target's spread is rounding: the formula says it all."""
-JUDGED_AGAIN = 50
+JUDGED_AGAIN, RUNNERS_UP = 20, 10
+"""Combinations that are solved anew in full precision, and of these that are kept."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,10 @@ def sisso(
                  or _next(space, problem, settings, state, dimension, progress))
         if folder is not None:
             _keep(folder, dimension, state)
-        if len(state.features) < dimension or not state.places:
+        if not state.fits:
             break
         found.append(_found(problem, state))
-        if _said_all(problem, state.fits(problem)[0]):
+        if _said_all(problem, state.fits[0]):
             break
     return tuple(found)
 
@@ -103,29 +104,35 @@ class _State:
     Attributes:
         features: all that were screened so far.
         values: theirs (s, n).
-        places: the best descriptors of this dimension, the best first.
         n_candidates: features that were looked at.
         n_searched: combinations.
+        fits: the best descriptors of this dimension, the best first.
     """
 
     features: tuple[Feature, ...]
     values: Floats
-    places: tuple[tuple[int, ...], ...]
     n_candidates: int
     n_searched: int
 
+    fits: tuple[Fit, ...]
+
+    @property
+    def places(self) -> tuple[tuple[int, ...], ...]:
+        """Of the features in the best descriptors."""
+        return tuple(fit.places for fit in self.fits)
+
     @classmethod
     def empty(cls, problem: Problem) -> _State:
-        return cls((), np.zeros((0, problem.n)), (), 0, 0)
+        return cls((), np.zeros((0, problem.n)), 0, 0, ())
 
-    def fits(self, problem: Problem) -> list[Fit]:
-        """The best descriptors, fitted."""
-        if problem.is_regression:
-            return [regression.least_squares(self.values, problem.values, problem.tasks, places)
-                    for places in self.places]
-        found = Combinations(np.array(self.places), np.zeros(len(self.places)), 0)
-        return classification.best_fits(self.values, problem.values.astype(np.int64), len(problem.classes), found,
-                                        len(self.places))
+
+def _fits(problem: Problem, values: Floats, found: Combinations, n_kept: int) -> tuple[Fit, ...]:
+    """Descriptors, fitted in full precision, the best first."""
+    if problem.is_regression:
+        fits = regression.best_fits(values, problem.values, problem.tasks, found)
+    else:
+        fits = classification.best_fits(values, problem.values.astype(np.int64), len(problem.classes), found, n_kept)
+    return tuple(fits[:n_kept])
 
 
 def _next(
@@ -139,28 +146,24 @@ def _next(
                       device=settings.device, progress=told("screening for dimension"))
     features, values = (*state.features, *screened.features), np.concatenate((state.values, screened.values))
     if len(features) < dimension:
-        return _State(features, values, (), screened.n_candidates, 0)
+        return _State(features, values, screened.n_candidates, 0, ())
     targets = problem.values[None] if problem.is_regression else classification.indicators(
         problem.values.astype(np.int64), len(problem.classes))
     searched = best_combinations(values, targets, problem.tasks, dimension, max(JUDGED_AGAIN, settings.residuals),
                                  told("searching dimension"))
-    if problem.is_regression:
-        fits = regression.best_fits(values, problem.values, problem.tasks, searched)
-    else:
-        fits = classification.best_fits(values, problem.values.astype(np.int64), len(problem.classes), searched,
-                                        settings.residuals)
-    return _State(features, values, tuple(fit.places for fit in fits), screened.n_candidates, searched.n_searched)
+    fits = _fits(problem, values, searched, max(settings.residuals, RUNNERS_UP))
+    return _State(features, values, screened.n_candidates, searched.n_searched, fits)
 
 
 def _scorer(problem: Problem, state: _State, settings: SissoSettings) -> Scorer:
     """What features of the next dimension are to go with: the target, then what the best descriptors leave."""
     if problem.is_regression:
-        residuals = [problem.values - fit.fitted for fit in state.fits(problem)[:settings.residuals]]
+        residuals = [problem.values - fit.fitted for fit in state.fits[:settings.residuals]]
         return Residuals.of(np.stack(residuals or [problem.values]), problem.tasks.tolist())
     labels = problem.values.astype(np.int64)
-    if not state.places:
+    if not state.fits:
         return Classes.of(labels.tolist())
-    best = state.fits(problem)[0]
+    best = state.fits[0]
     inside = classification.overlap(state.values[list(best.places)].T, labels)
     rows = best.fitted != problem.values if inside is None else inside | (best.fitted != problem.values)
     if len(np.unique(labels[rows])) < 2:
@@ -169,7 +172,7 @@ def _scorer(problem: Problem, state: _State, settings: SissoSettings) -> Scorer:
 
 
 def _found(problem: Problem, state: _State) -> Found:
-    fits = state.fits(problem)
+    fits = state.fits
     best = fits[0]
     formula = Formula(problem.target, problem.unit, tuple(state.features[place] for place in best.places),
                       problem.task_names, best.coefficients, problem.task_column, problem.classes)
@@ -193,7 +196,8 @@ def _keep(folder: Path, dimension: int, state: _State) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = _file(folder, dimension)
     plain = {"features": [feature.to_json() for feature in state.features], "places": state.places,
-             "n_candidates": state.n_candidates, "n_searched": state.n_searched}
+             "rest": [fit.loss[-1] for fit in state.fits], "n_candidates": state.n_candidates,
+             "n_searched": state.n_searched}
     beside = path.with_suffix(".new")
     with beside.open("w", encoding="utf-8") as file:
         json.dump(plain, file)
@@ -211,11 +215,13 @@ def _kept(folder: Path | None, dimension: int, problem: Problem) -> _State | Non
         features = tuple(feature_of(one) for one in plain["features"])
         places = tuple(tuple(map(int, one)) for one in plain["places"])
         n_candidates, n_searched = int(plain["n_candidates"]), int(plain["n_searched"])
+        rest = [float(one) for one in plain["rest"]]
     except (OSError, ValueError, KeyError, TypeError, InputError):
         return None
     values = np.stack([feature.values(problem.columns) for feature in features]) if features else np.zeros(
         (0, problem.n))
-    return _State(features, values, places, n_candidates, n_searched)
+    found = Combinations(np.array(places, dtype=np.int64), np.array(rest), n_searched)
+    return _State(features, values, n_candidates, n_searched, _fits(problem, values, found, len(places)))
 
 
 def errors_of(actual: Floats, fitted: Floats) -> tuple[float, float, float]:
