@@ -17,7 +17,7 @@ from ml.complexity.counts import Coefficients
 from ml.complexity.rows import SCHEMA, counts_of, line
 from ml.complexity.sizes import TOLERANCE, Sized, settings_for
 from ml.complexity.tables import put
-from ml.complexity.worth import Answers, Worth, answers_of, worth_of
+from ml.complexity.worth import Answers, Worth, answers_of, validation_mae, worth_of
 from ml.spec import TABULAR_KINDS, TRAINED_KINDS, ModelSpec
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def run_class_study(
         rows.append(row)
         put(lake, "complexities", pa.Table.from_pylist([row], schema=SCHEMA))
     answers = {row["model_id"]: answers_of(lake, _own_id(row)) for row in rows if row["mae"] is not None}
-    judged_by = {row["model_id"]: _validation_mae(lake, row) for row in rows if row["mae"] is not None}
+    judged_by = {row["model_id"]: validation_mae(lake, _own_id(row)) for row in rows if row["mae"] is not None}
     found = compared(rows, answers, study.name, tolerance=study.tolerance, paper=study.paper, reasons=reasons,
                      judged_by=judged_by)
     if found.num_rows:
@@ -248,11 +248,3 @@ def _row(
 def _own_id(row: Mapping[str, Any]) -> str:
     """The model of the lake that a row of a study is of."""
     return str(json.loads(row["settings_json"])["model_id"])
-
-
-def _validation_mae(lake: Lake, row: Mapping[str, Any]) -> float | None:
-    from ml.registry.rows import find
-
-    errors = json.loads(find(lake, _own_id(row))["metrics_json"])
-    found = errors.get("validation", {}).get("mae")
-    return None if found is None else float(found)

@@ -11,7 +11,7 @@ from ml.complexity.class_study import compared
 from ml.complexity.compare import comparable
 from ml.complexity.sizes import TOLERANCE
 from ml.complexity.tables import put
-from ml.complexity.worth import answers_of
+from ml.complexity.worth import answers_of, validation_mae
 
 if TYPE_CHECKING:
     from lake.store.lake import Lake
@@ -33,7 +33,9 @@ def compare_models(lake: Lake, rows: pa.Table, tolerance: float = TOLERANCE) -> 
         if len({row["kind"] for row in group}) < 2:
             continue
         answers = {row["model_id"]: answers_of(lake, row["model_id"]) for row in group}
-        pairs = compared(group, answers, f"lake:{group[0]['data_sha256'][:12]}:{group[0]['n']}", tolerance=tolerance)
+        judged_by = {name: validation_mae(lake, name) for name in answers}
+        pairs = compared(group, answers, f"lake:{group[0]['data_sha256'][:12]}:{group[0]['n']}", tolerance=tolerance,
+                         judged_by=judged_by)
         put(lake, "model_comparisons", pairs)
         found.append(pairs)
     return pa.concat_tables(found)

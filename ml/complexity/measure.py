@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ml.registry.document import Document
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+EXPANSION = "expansion"
+"""Part of the settings of an expansion that its terms are counted from."""
 CLASSES = {**dict.fromkeys((*GRAPH_KINDS, "mlp", ENSEMBLE), "network"), "forest": "forest", "sisso": "formula",
            "expansion": "expansion"}
 """Kind of model → class; models of one class are measured alike."""
@@ -52,7 +54,7 @@ def measured(document: Document, arrays: Arrays, where: str = "The model") -> Co
     try:
         counts = MEASURES.get(kind, _network)(document, without(arrays))
     except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{where} cannot be measured as a {kind}: {error}") from None
+        raise InputError(f"{where} cannot be measured, as {kind}: {error}") from None
     return replace(counts, n_linear=counts.n_linear + len(document.baseline))
 
 
@@ -85,6 +87,15 @@ def _formula(document: Document, _: Arrays) -> Counts:
     return counts_of_formula(Formula.of(document.settings[PART]))
 
 
+def _expansion(document: Document, _: Arrays) -> Counts:
+    """From ``terms_by_degree`` (degree → terms) and ``n_constants`` (parent lattices) among the settings."""
+    from ml.complexity.formulas import expansion_counts
+
+    given = document.settings[EXPANSION]
+    degrees = [int(degree) for degree, n in given["terms_by_degree"].items() for _ in range(int(n))]
+    return expansion_counts(degrees, n_constants=int(given.get("n_constants", 1)))
+
+
 MEASURES: dict[str, Callable[[Document, Arrays], Counts]] = {
-    "forest": _forest, "sisso": _formula, ENSEMBLE: _ensemble,
+    "forest": _forest, "sisso": _formula, "expansion": _expansion, ENSEMBLE: _ensemble,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.evaluate import metrics
+from ml.registry.rows import find
 from ml.slices import ALL, EVERY
 
 if TYPE_CHECKING:
@@ -118,6 +120,13 @@ def squared_log_errors(actual: Floats, predicted: Floats) -> Floats:
 def answers_of(lake: Lake, model_id: str) -> Answers:
     """What a model says of its test rows, as `predictions` holds it."""
     return Answers.of(lake.read("predictions", where=f"model_id = '{model_id}' and split = '{TEST}'"))
+
+
+def validation_mae(lake: Lake, model_id: str) -> float | None:
+    """The error of a model of the lake on its validation rows, which may choose among models; None = not known."""
+    errors = json.loads(find(lake, model_id)["metrics_json"])
+    found = errors.get("validation", {}).get("mae")
+    return None if found is None else float(found)
 
 
 def worth_of(lake: Lake, model_id: str) -> Worth:

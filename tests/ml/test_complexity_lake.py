@@ -150,7 +150,7 @@ def test_a_formula_and_the_others_of_its_run_are_measured(salts: Lake, gaps: Dat
     # Two tasks with an intercept and two coefficients each; (a + b) / a has two operators, one in the other.
     assert (counts.n_additive, counts.n_linear, counts.n_nonlinear) == (2, 4, 0)
     assert (counts.rung, counts.dimension, counts.n_operators) == (2, 2, 2)
-    with pytest.raises(InputError, match="cannot be measured as a sisso"):
+    with pytest.raises(InputError, match="cannot be measured, as sisso"):
         measured(replace(document, settings={}), {})
     common = {"run_id": "f.1", "name": "f", "kind": "regression", "target": "band_gap_ev", "unit": "eV", "origin": "o",
               "table_versions": [], "data_sha256": "d", "rung": 1, "terms": [], "term_units": [],
@@ -167,6 +167,18 @@ def test_a_formula_and_the_others_of_its_run_are_measured(salts: Lake, gaps: Dat
     assert first[2].rmse == pytest.approx(np.sqrt((3 * 1 + 9) / 4))
     assert (first[2].n, first[2].evaluated_on) == (4, "cross-validation")
     assert variants_of(salts, {"kind": "forest", "model_id": "f.1"}) == []
+
+
+def test_an_expansion_is_measured_by_its_terms(gaps: Dataset) -> None:
+    settings = {"expansion": {"terms_by_degree": {"1": 4, "2": 3}, "n_constants": 2}}
+    document = Document(gaps.target, ModelSpec("expansion"), settings, (1, 8), None, 0.0, 1.0)
+    counts = measured(document, {})
+    assert (counts.n_additive, counts.n_linear, counts.n_nonlinear) == (2, 7, 0)
+    assert dict(counts.columns()["terms_by_degree"]) == {"1": 4, "2": 3}
+    # The sum over elements that is taken off before is fitted as well.
+    assert measured(replace(document, baseline={1: 0.1, 8: 0.2}), {}).n_linear == 9
+    with pytest.raises(InputError, match="cannot be measured, as expansion"):
+        measured(replace(document, settings={}), {})
 
 
 def test_points_of_a_selection_path_are_variants_of_an_expansion(salts: Lake) -> None:
