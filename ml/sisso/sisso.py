@@ -142,17 +142,24 @@ def _next(
     def told(what: str) -> Callable[[int, int], None] | None:
         return None if progress is None else lambda done, total: progress(f"{what} {dimension}", done, total)
 
-    screened = screen(space, _scorer(problem, state, settings), settings.per_dimension, already=state.values,
-                      device=settings.device, progress=told("screening for dimension"))
-    features, values = (*state.features, *screened.features), np.concatenate((state.values, screened.values))
+    features, values, seen = state.features, state.values, state.n_candidates
+    try:
+        screened = screen(space, _scorer(problem, state, settings), settings.per_dimension, already=state.values,
+                          device=settings.device, progress=told("screening for dimension"))
+        features, values = (*features, *screened.features), np.concatenate((values, screened.values))
+        seen = screened.n_candidates
+    except InputError:
+        # A small space may be used up: its features are all among those searched.
+        if not state.features:
+            raise
     if len(features) < dimension:
-        return _State(features, values, screened.n_candidates, 0, ())
+        return _State(features, values, seen, 0, ())
     targets = problem.values[None] if problem.is_regression else classification.indicators(
         problem.values.astype(np.int64), len(problem.classes))
     searched = best_combinations(values, targets, problem.tasks, dimension, max(JUDGED_AGAIN, settings.residuals),
                                  told("searching dimension"))
     fits = _fits(problem, values, searched, max(settings.residuals, RUNNERS_UP))
-    return _State(features, values, screened.n_candidates, searched.n_searched, fits)
+    return _State(features, values, seen, searched.n_searched, fits)
 
 
 def _scorer(problem: Problem, state: _State, settings: SissoSettings) -> Scorer:
