@@ -1,7 +1,7 @@
 """Scores of candidates that no matrix product gives, in compiled code: a value is made, used and forgotten in cache.
 
 Rows are in order of tasks or of classes; ``ends`` says where each of them begins and the last one ends. All operands
-are finite, and what divides has no zero.
+are finite; what a feature with a 0 divides, the caller leaves out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FAST = {"reassoc", "contract", "nsz", "nnan"}
 """There are no NaN, and sums may be taken in any order: what they decide has a slack larger than their rounding."""
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _make(operator: int, left: Floats, i: int, right: Floats, j: int, made: Floats) -> None:
     n = made.shape[0]
     if operator == PLUS:
@@ -38,7 +38,7 @@ def _make(operator: int, left: Floats, i: int, right: Floats, j: int, made: Floa
             made[row] = left[i, row] / right[j, row]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def by_residuals(
     operator: int, left: Floats, right: Floats, directions: Floats, ends: Ints, unreliable: float, constant: float,
     scores: Floats,
@@ -85,7 +85,7 @@ def by_residuals(
             scores[i, j] = np.sqrt(best / n_tasks)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _constant(made: Floats, start: int, stop: int, share: float) -> bool:
     least, most = np.inf, -np.inf
     for row in range(start, stop):
@@ -93,7 +93,7 @@ def _constant(made: Floats, start: int, stop: int, share: float) -> bool:
     return bool(most - least <= share * max(abs(least), abs(most)))
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath=FAST)
 def by_classes(operator: int, left: Floats, right: Floats, ends: Ints, scores: Floats) -> None:
     """How far candidates tell classes apart; see :class:`ml.sisso.scores.Classes`.
 
@@ -118,7 +118,7 @@ def by_classes(operator: int, left: Floats, right: Floats, ends: Ints, scores: F
             scores[i, j] = _apart(made, ends, low, high)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _apart(made: Floats, ends: Ints, low: Floats, high: Floats) -> float:
     """The score from values (n,) and the ranges of classes (n_classes,)."""
     n_classes = len(low)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
 GIGABYTE = 1e9
-LEAST_SIDE, MOST_SIDE, MOST_SIDE_ON_GPU = 32, 1024, 8192
+LEAST_SIDE, MOST_SIDE, MOST_SIDE_ON_GPU = 32, 512, 8192
 CLOSED_FORMS = ("+", "-", "*", "/")
 SMALLEST_DIVISOR = 1e-150
 FORMS: dict[str, Callable[[Any, Any], Any]] = {
