@@ -120,6 +120,12 @@ def _problems(model: Model, rows: pa.Table, strict: bool) -> list[str | None]:
                           if z not in model.elements})
         if strange:
             problems[place] = f"holds {', '.join(strange)}, which the model has never seen: nothing is predicted"
+    able = getattr(model.predictor, "problems", None)
+    if able is not None:
+        whole = [place for place, problem in enumerate(problems) if problem is None]
+        for place, problem in zip(whole, able(rows.take(pa.array(whole, pa.int64()))), strict=True):
+            if problem is not None:
+                problems[place] = f"{problem.rstrip('.')}: nothing is predicted"
     if model.spec.is_graph:
         from ml.graphs.build import problems_of
         from ml.graphs.settings import GraphSettings

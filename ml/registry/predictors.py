@@ -31,6 +31,10 @@ def predictor_of(document: Document, arrays: Mapping[str, npt.NDArray[Any]], dev
         from ml.graph_model import GraphModel
 
         return GraphModel.of(document, arrays, device, where)
+    if document.spec.kind == "expansion":
+        from ml.expand.model import ExpansionModel
+
+        return ExpansionModel.of(document, arrays, where)
     if document.spec.kind == "sisso":
         from ml.sisso.model import FormulaModel
 
