@@ -75,6 +75,7 @@ def command(
     from flows.terminal import check_format
     from lake.errors import SettingsError
     from ml.data.table import units_given
+    from ml.sisso.operators import DEFAULT
     from ml.sisso.settings import SissoSettings
     from ml.sisso.sources import Columns
     from ml.sisso.space import SpaceSettings
@@ -82,9 +83,8 @@ def command(
     check_format(format_, output)
     if not target:
         raise SettingsError("A formula for what? Give --target COLUMN.")
-    given = {"operators": tuple(operators.split())} if operators else {}
-    space = SpaceSettings(rung=rung, max_operators=max_operators, memory_gb=memory_gb, most_candidates=most_candidates,
-                          **given)
+    space = SpaceSettings(rung=rung, operators=tuple(operators.split()) if operators else DEFAULT,
+                          max_operators=max_operators, memory_gb=memory_gb, most_candidates=most_candidates)
     settings: SissoSettings = SissoSettings(dimensions=dimensions, screened=screened, residuals=residuals, space=space,
                                             n_folds=folds, seed=seed, device=device)
     columns = Columns(_words(features), _words(exclude), task, group, _numbers(boundaries))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ml import progress as told
     from ml.data.dataset import Dataset
     from ml.data.table import TableData
-    from ml.train import Trained
+    from ml.registry.model import Model
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,14 +40,14 @@ class Result:
     Attributes:
         run_id: ``<name>.<number>``.
         rows: of `formulas`, by dimension and task.
-        trained: the formula that was saved as a model; None = none was.
+        model: the formula that was saved as a model; None = none was.
         was_there: whether an earlier search of the same data and settings is given back.
         notes: what a person should know.
     """
 
     run_id: str
     rows: list[dict[str, Any]]
-    trained: Trained | None
+    model: Model | None
     was_there: bool
     notes: tuple[str, ...]
 
@@ -137,23 +137,24 @@ def _search(
         if not found:
             raise InputError("No formula was found: fewer features are of use than the descriptor has terms.")
         seconds = spent + time.monotonic() - began
-        trained = None if dataset is None or not problem.is_regression else _model(
+        model, more = (None, ()) if dataset is None or not problem.is_regression else _model(
             lake, run, problem, found, held, dataset, seconds)
-        ids = {} if trained is None else {_dimension_of(trained): trained.model.model_id}
+        ids = {} if model is None else {int(model.spec.model["dimension"]): model.model_id}
         rows = formula_rows(run, problem, found, held, ids, seconds)
         run_id = write(lake, run.name, rows)
         scratch.remove(place)
-    more = () if trained is None else trained.warnings[len(dataset.warnings if dataset else ()):]
-    return Result(run_id, [row | {"run_id": run_id} for row in rows], trained, False, (*notes, *more))
+    return Result(run_id, [row | {"run_id": run_id} for row in rows], model, False, (*notes, *more))
 
 
 def _model(
     lake: Lake, run: Run, problem: Problem, found: tuple[Found, ...], held: Floats | None, dataset: Dataset,
     seconds: float,
-) -> Trained:
+) -> tuple[Model, tuple[str, ...]]:
+    """The best formula as a saved model, and what a person should know of it."""
     from ml.predict.learn_domain import with_domain
+    from ml.registry.registry import load
     from ml.sisso.learn import learned, spec_of
-    from ml.train import judged, kept
+    from ml.train import judged, kept, same_model
 
     answers = {}
     for number, one in enumerate(found, 1):
@@ -168,9 +169,12 @@ def _model(
         # The splits are for choosing: the training rows alone would always choose the most terms.
         chosen = min(answers, key=lambda number: _validation_rmse(dataset, answers[number][1]))
     spec, answer = answers[chosen]
+    road = "settings" if spec.inputs else ("own" if len(dataset.sources) == 1 else "combined")
+    # A search that was killed between saving the model and its formulas finds the model again.
+    if (row := same_model(lake, run.name, dataset, spec, road)) is not None:
+        return load(lake, row["model_id"]), answer.notes
     answer = with_domain(answer, dataset, spec)
-    return kept(lake, judged(dataset, spec, answer, "settings" if spec.inputs else (
-        "own" if len(dataset.sources) == 1 else "combined")), answer, run.name)
+    return kept(lake, judged(dataset, spec, answer, road), answer, run.name).model, answer.notes
 
 
 def _validation_rmse(dataset: Dataset, answer: Any) -> float:
@@ -179,10 +183,6 @@ def _validation_rmse(dataset: Dataset, answer: Any) -> float:
         return float("inf")
     off = dataset.actual[answer.places[inside]] - answer.members[0, inside]
     return float(np.sqrt(np.mean(off**2)))
-
-
-def _dimension_of(trained: Trained) -> int:
-    return int(trained.model.spec.model["dimension"])
 
 
 def _identity(settings: SissoSettings) -> str:
