@@ -23,7 +23,7 @@ from lake.store.root import Root
 WHOLE_BYTES = 64 * 2**20
 """Documents up to this size are read whole; larger ones record by record."""
 CHUNK_RECORDS = 2_000
-SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".cif", ".static", ".txt", ".out")
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".cif", ".xyz", ".static", ".txt", ".out")
 COMPRESSED = (".gz", ".xz", ".zst", ".bz2")
 
 
