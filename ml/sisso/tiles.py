@@ -7,11 +7,12 @@ made value by value: in compiled code on a CPU, tile by tile on a GPU.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +20,15 @@ import numpy.typing as npt
 
 from ml.sisso.operators import Operator, operators_of
 from ml.sisso.scores import Residuals, Scorer, Sums
-from ml.sisso.space import CONSTANT, NAMES, Floats, Ints, Space
+from ml.sisso.space import CONSTANT, NAMES, Floats, Ints, Space, applied
 
 if TYPE_CHECKING:
     import torch
 
 GIGABYTE = 1e9
 LEAST_SIDE, MOST_SIDE, MOST_SIDE_ON_GPU = 32, 512, 8192
+AT_ONCE = 4_096
+"""Candidates of an operator with one operand."""
 CLOSED_FORMS = ("+", "-", "*", "/")
 SMALLEST_DIVISOR = 1e-150
 FORMS: dict[str, Callable[[Any, Any], Any]] = {
@@ -59,41 +62,61 @@ class Tiles:
 
         self.space, self.scorer = space, scorer
         self.device = torch.device(device)
+        self.threads = max(torch.get_num_threads(), 1)
         self.values = torch.from_numpy(space.values).to(self.device)
         self.newest = space.rung == space.held
         self.is_newest = torch.from_numpy(self.newest).to(self.device)
         self.count = torch.from_numpy(space.n_operators).to(self.device)
 
     def all(self) -> Iterator[Tile]:
-        """Every candidate that the highest rung adds, once."""
+        """Every candidate that the highest rung adds, once; always in the same order."""
+        if self.device.type != "cpu" or self.threads == 1:
+            yield from (job() for job in self._jobs())
+            return
+        # Whole tiles side by side: threads that meet after every operation wait for each other on a busy machine.
+        with _one_thread_each() as started, ThreadPoolExecutor(self.threads, initializer=started) as pool:
+            waiting: deque[Future[Tile]] = deque()
+            for job in self._jobs():
+                waiting.append(pool.submit(job))
+                if len(waiting) > self.threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _jobs(self) -> Iterator[Callable[[], Tile]]:
         for operator in operators_of(self.space.settings.operators):
             yield from self._unary(operator) if operator.arity == 1 else self._binary(operator)
 
-    def _unary(self, operator: Operator) -> Iterator[Tile]:
-        import torch
-
+    def _unary(self, operator: Operator) -> Iterator[Callable[[], Tile]]:
         space = self.space
         allowed = [operator.unit(unit) is not None for unit in space.units]
         places = np.flatnonzero(self.newest & np.array(allowed)[space.unit]
                                 & (space.n_operators + 1 <= space.settings.operator_limit))
-        for start in range(0, len(places), 4 * MOST_SIDE):
-            part = places[start:start + 4 * MOST_SIDE]
-            values = torch.from_numpy(_apply(operator, space.values[part])).to(self.device)
-            scores = torch.nan_to_num(self.scorer.of_values(values), nan=0.0, posinf=0.0)
-            yield Tile(NAMES.index(operator.name), part, np.array([-1]), scores[:, None])
+        for start in range(0, len(places), AT_ONCE):
+            yield partial(self._unary_tile, operator, places[start:start + AT_ONCE])
 
-    def _binary(self, operator: Operator) -> Iterator[Tile]:
+    def _unary_tile(self, operator: Operator, places: Ints) -> Tile:
+        import torch
+
+        values = torch.from_numpy(applied(operator, self.space.values[places], self.space.values[:0])).to(self.device)
+        scores = torch.nan_to_num(self.scorer.of_values(values), nan=0.0, posinf=0.0)
+        return Tile(NAMES.index(operator.name), places, np.array([-1]), scores[:, None])
+
+    def _binary(self, operator: Operator) -> Iterator[Callable[[], Tile]]:
+        side, scores_of = self._side(operator), self._scores(operator)
         for left, right, same in self._groups(operator):
-            scores_of = self._scores(operator)
-            side = self._side(operator)
             for a in range(0, len(left), side):
                 rows = left[a:a + side]
                 for b in range(a if same and operator.commutes else 0, len(right), side):
                     columns = right[b:b + side]
                     if self.newest[rows].any() or self.newest[columns].any():
-                        scores = scores_of(rows, columns)
-                        yield Tile(NAMES.index(operator.name), rows, columns,
-                                   self._masked(scores, rows, columns, operator))
+                        yield partial(self._binary_tile, operator, scores_of, rows, columns)
+
+    def _binary_tile(
+        self, operator: Operator, scores_of: Callable[[Ints, Ints], torch.Tensor], rows: Ints, columns: Ints
+    ) -> Tile:
+        return Tile(NAMES.index(operator.name), rows, columns,
+                    self._masked(scores_of(rows, columns), rows, columns, operator))
 
     def _groups(self, operator: Operator) -> Iterator[tuple[Ints, Ints, bool]]:
         """Places left and right that the operator joins, and whether they are the same places."""
@@ -124,7 +147,7 @@ class Tiles:
         if on_gpu and not self._closed(operator):
             per_candidate += 8 * 3 * self.space.values.shape[1]
         # A GPU needs large tiles to be busy; a CPU's are the faster the more of them stays in its cache.
-        share, most = (0.5, MOST_SIDE_ON_GPU) if on_gpu else (0.25, MOST_SIDE)
+        share, most = (0.5, MOST_SIDE_ON_GPU) if on_gpu else (0.25 / (self.threads + 1), MOST_SIDE)
         side = (share * settings.memory_gb * GIGABYTE / per_candidate) ** 0.5
         return int(min(most, max(LEAST_SIDE, side)))
 
@@ -144,20 +167,8 @@ class Tiles:
         """On a CPU, candidates are made one by one and stay in its cache."""
         import torch
 
-        left, right = self._in_order[rows], self._in_order[columns]
         scores = np.empty((len(rows), len(columns)))
-        threads = max(torch.get_num_threads(), 1)
-        cuts = np.linspace(0, len(rows), threads + 1).astype(int)
-        parts = [slice(start, stop) for start, stop in pairwise(cuts.tolist()) if stop > start]
-
-        def part(one: slice) -> None:
-            self.scorer.of_pairs(operator.name, left[one], right, scores[one])
-
-        if len(parts) == 1:
-            part(parts[0])
-        else:
-            with ThreadPoolExecutor(threads) as pool:
-                list(pool.map(part, parts))
+        self.scorer.of_pairs(operator.name, self._in_order[rows], self._in_order[columns], scores)
         if operator.name == "/":
             scores[:, ~self._divide[columns]] = 0.0
         return torch.from_numpy(scores)
@@ -250,6 +261,14 @@ class Tiles:
         return scorer.of_sums(sums())
 
 
-def _apply(operator: Operator, values: Any) -> Any:
-    with np.errstate(all="ignore"):
-        return operator.apply(values)
+@contextmanager
+def _one_thread_each() -> Iterator[Callable[[], None]]:
+    """While several threads compute, each does so by itself; gives what a thread has to call when it starts."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield lambda: torch.set_num_threads(1)
+    finally:
+        torch.set_num_threads(before)
