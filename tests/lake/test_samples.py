@@ -17,7 +17,7 @@ from lake.store.lake import Lake
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
-@pytest.mark.parametrize(("source", "records"), [("aflow", 1_003), ("mp", 5_010), ("nomad", 232)])
+@pytest.mark.parametrize(("source", "records"), [("aflow", 1_003), ("mp", 5_010), ("nomad", 232), ("nomad2018", 240)])
 def test_no_record_is_lost(source: str, records: int, lake: Lake) -> None:
     result = ingest(lake, source, saved=[str(SAMPLES / source)])
     assert result.fetched == records
