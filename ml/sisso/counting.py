@@ -11,22 +11,28 @@ from ml.sisso.space import Space
 
 def n_candidates(space: Space) -> int:
     """How many features there are in all: those held, and what the highest rung adds, duplicates included."""
+    return space.n + sum(added(space).values())
+
+
+def added(space: Space) -> dict[str, int]:
+    """How many features the highest rung adds, by operator."""
+    found: dict[str, int] = {}
     if not space.streams:
-        return space.n
-    limit, total = space.settings.operator_limit, space.n
+        return found
+    limit = space.settings.operator_limit
     newest = space.rung == space.held
     sizes = np.zeros((len(space.units), 2, int(space.n_operators.max()) + 1), dtype=object)
     np.add.at(sizes, (space.unit, newest.astype(np.int64), space.n_operators), 1)
     everything = sizes.sum(axis=0)
     for operator in operators_of(space.settings.operators):
         if operator.arity == 1:
-            total += sum(int(sizes[a, 1, :max(limit, 0)].sum()) for a, unit in enumerate(space.units)
-                         if operator.unit(unit) is not None)
+            found[operator.name] = sum(int(sizes[a, 1, :max(limit, 0)].sum()) for a, unit in enumerate(space.units)
+                                       if operator.unit(unit) is not None)
         elif operator.any_units:
-            total += _pairs(everything, limit - 1, operator.commutes)
+            found[operator.name] = _pairs(everything, limit - 1, operator.commutes)
         else:
-            total += sum(_pairs(of_unit, limit - 1, operator.commutes) for of_unit in sizes)
-    return total
+            found[operator.name] = sum(_pairs(of_unit, limit - 1, operator.commutes) for of_unit in sizes)
+    return found
 
 
 def _pairs(sizes: npt.NDArray[np.object_], limit: int, commutes: bool) -> int:

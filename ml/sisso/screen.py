@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lake.errors import InputError
-from ml.sisso.counting import n_candidates
+from ml.sisso.counting import added, n_candidates
 from ml.sisso.expression import Feature
 from ml.sisso.pool import Pool, directions
 from ml.sisso.scores import Scorer
-from ml.sisso.space import Space
+from ml.sisso.space import NAMES, Space
 from ml.sisso.tiles import Tile, Tiles
 
 Floats = npt.NDArray[np.float64]
@@ -60,13 +61,16 @@ def screen(
         progress: called after every tile.
 
     Raises:
-        InputError: there are more candidates than the settings allow, or none is of use.
+        InputError: there are more candidates than the settings allow, they would take longer than these allow, or none
+            is of use.
     """
     if type(keep) is not int or keep < 1:
         raise InputError(f"Keep {keep!r:.40} features: a whole number from 1 is needed.")
     total = n_candidates(space)
     check_size(total, space)
     known = np.zeros((0, space.values.shape[1])) if already is None or not len(already) else directions(already)
+    if space.settings.most_minutes is not None:
+        check_time(space, scorer, device)
     pool = Pool(space, scorer, keep, known)
     for start in range(0, space.n, pool.most_waiting):
         places = np.arange(start, min(start + pool.most_waiting, space.n), dtype=np.int64)
@@ -98,6 +102,35 @@ def check_size(total: int, space: Space) -> None:
             f"{space.settings.most_candidates:,.0f} are allowed (--most-candidates): take fewer columns or operators, "
             "bound the operators in a feature (--max-operators), or take a lower rung."
         )
+
+
+def check_time(space: Space, scorer: Scorer, device: str = "cpu") -> None:
+    """Refuse what would take too long, before long work.
+
+    Raises:
+        InputError: it would take longer than the settings allow.
+    """
+    minutes, most = seconds_expected(space, scorer, device) / 60, space.settings.most_minutes
+    if most is not None and minutes > most:
+        raise InputError(
+            f"Screening {n_candidates(space):,} features would take about {minutes:,.1f} minutes, and {most:g} are "
+            "allowed (--most-minutes): take fewer columns or operators, bound the operators in a feature "
+            "(--max-operators), or take a lower rung."
+        )
+
+
+def seconds_expected(space: Space, scorer: Scorer, device: str = "cpu") -> float:
+    """About how long one screening takes, by the time that a tile of every operator took."""
+    if not space.streams:
+        return 0.0
+    tiles, counts, seconds = Tiles(space, scorer, device), added(space), 0.0
+    for job in tiles.samples():
+        job()  # What is made but once, such as compiled code, is not to count.
+        began = time.perf_counter()
+        tile = job()
+        n = int((tile.scores >= 0).sum())
+        seconds += (time.perf_counter() - began) / max(n, 1) * counts[NAMES[tile.operator]]
+    return seconds / tiles.threads if tiles.device.type == "cpu" else seconds
 
 
 def _taken(pool: Pool, tile: Tile) -> int:

@@ -34,6 +34,7 @@ class SpaceSettings:
         largest: a feature with an absolute value above is left out.
         memory_gb: for the features that are held and for screening.
         most_candidates: more are refused before any of them is built.
+        most_minutes: for one screening, as a few tiles let expect it; None = as long as it takes.
     """
 
     rung: int = 2
@@ -43,6 +44,7 @@ class SpaceSettings:
     largest: float = 1e8
     memory_gb: float = 2.0
     most_candidates: float = 2e10
+    most_minutes: float | None = None
 
     def __post_init__(self) -> None:
         operators_of(self.operators)
@@ -53,8 +55,8 @@ class SpaceSettings:
         if not 0 <= self.smallest < self.largest:
             raise InputError(f"Features between {self.smallest!r:.40} and {self.largest!r:.40}: two numbers from 0 "
                              "are needed, the smaller one first.")
-        for name in ("memory_gb", "most_candidates"):
-            if not getattr(self, name) > 0:
+        for name in ("memory_gb", "most_candidates", "most_minutes"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)!r:.40}; a number above 0 is needed.")
 
     @property

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,6 +83,12 @@ class Tiles:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+
+    def samples(self) -> Iterator[Callable[[], Tile]]:
+        """One tile of every operator, to be computed when called."""
+        for operator in operators_of(self.space.settings.operators):
+            jobs = self._unary(operator) if operator.arity == 1 else self._binary(operator)
+            yield from islice(jobs, 1)
 
     def _jobs(self) -> Iterator[Callable[[], Tile]]:
         for operator in operators_of(self.space.settings.operators):

@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from lake.errors import InputError
+from ml.sisso.counting import added, n_candidates
 from ml.sisso.expression import Expression, Primary
 from ml.sisso.levels import build
 from ml.sisso.operators import OPERATORS
 from ml.sisso.pool import SLACK
 from ml.sisso.scores import Classes, Residuals, Scorer
-from ml.sisso.screen import screen
+from ml.sisso.screen import screen, seconds_expected
 from ml.sisso.space import NAMES, Space, SpaceSettings, usable
 from ml.sisso.tiles import Tiles
 from ml.sisso.units import Unit
@@ -195,9 +196,19 @@ def test_building_stays_within_its_memory() -> None:
         build(primaries, values, SpaceSettings(rung=3, memory_gb=0.01))
 
 
+def test_what_would_take_too_long_is_refused_before(space: Space) -> None:
+    hasty = build(PRIMARIES, columns(), SpaceSettings(most_minutes=1e-9))
+    with pytest.raises(InputError, match=r"would take about .* minutes, and 1e-09 are allowed"):
+        screen(hasty, Residuals.of(residuals()), 5)
+    patient = build(PRIMARIES, columns(), SpaceSettings(most_minutes=10))
+    assert len(screen(patient, Residuals.of(residuals()), 5).features) == 5
+    assert sum(added(space).values()) + space.n == n_candidates(space)
+    assert seconds_expected(build(PRIMARIES, columns(), SpaceSettings(rung=0)), Residuals.of(residuals())) == 0
+
+
 def test_features_of_no_use_are_never_chosen() -> None:
     values = columns()
-    found = screen(build(PRIMARIES, values, SpaceSettings(operators=tuple(NAMES))), Residuals.of(residuals()[1]), 5_000)
+    found = screen(build(PRIMARIES, values, SpaceSettings(operators=tuple(NAMES))), Residuals.of(residuals()[1]), 2_000)
     for one, row in zip(found.features, found.values, strict=True):
         assert np.isfinite(row).all()
         assert np.ptp(row) > 0
@@ -206,3 +217,13 @@ def test_features_of_no_use_are_never_chosen() -> None:
         Residuals.of(np.array([1.0, np.nan]))
     with pytest.raises(InputError, match="Nothing is left"):
         Residuals.of(np.ones(5))
+
+
+def test_the_benchmark_screens_as_many_as_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmarks.screening import main
+
+    assert main(["--candidates", "20000", "--rows", "40", "--keep", "20"]) == 0
+    said = capsys.readouterr().out
+    assert int(said.split("rung 2: ")[1].split()[0].replace(",", "")) >= 20_000
+    assert "best: (* (/ x3 x0) x1)" in said
+    assert "met" in said
