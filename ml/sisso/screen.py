@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from ml.sisso.counting import added, n_candidates
 from ml.sisso.expression import Feature
 from ml.sisso.pool import Pool, directions
 from ml.sisso.scores import Scorer
-from ml.sisso.space import NAMES, Space
+from ml.sisso.space import Space
 from ml.sisso.tiles import Tile, Tiles
 
 Floats = npt.NDArray[np.float64]
@@ -123,13 +122,8 @@ def seconds_expected(space: Space, scorer: Scorer, device: str = "cpu") -> float
     """About how long one screening takes, by the time that a tile of every operator took."""
     if not space.streams:
         return 0.0
-    tiles, counts, seconds = Tiles(space, scorer, device), added(space), 0.0
-    for job in tiles.samples():
-        job()  # What is made but once, such as compiled code, is not to count.
-        began = time.perf_counter()
-        tile = job()
-        n = int((tile.scores >= 0).sum())
-        seconds += (time.perf_counter() - began) / max(n, 1) * counts[NAMES[tile.operator]]
+    tiles, counts = Tiles(space, scorer, device), added(space)
+    seconds = sum(counts[operator.name] * each for operator, each in tiles.seconds_of_a_candidate())
     return seconds / tiles.threads if tiles.device.type == "cpu" else seconds
 
 

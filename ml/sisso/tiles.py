@@ -7,6 +7,7 @@ made value by value: in compiled code on a CPU, tile by tile on a GPU.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 GIGABYTE = 1e9
 LEAST_SIDE, MOST_SIDE, MOST_SIDE_ON_GPU = 32, 512, 8192
+SAMPLED_SIDE = 128
 AT_ONCE = 4_096
 """Candidates of an operator with one operand."""
 CLOSED_FORMS = ("+", "-", "*", "/")
@@ -84,11 +86,16 @@ class Tiles:
             while waiting:
                 yield waiting.popleft().result()
 
-    def samples(self) -> Iterator[Callable[[], Tile]]:
-        """One tile of every operator, to be computed when called."""
-        for operator in operators_of(self.space.settings.operators):
-            jobs = self._unary(operator) if operator.arity == 1 else self._binary(operator)
-            yield from islice(jobs, 1)
+    def seconds_of_a_candidate(self) -> Iterator[tuple[Operator, float]]:
+        """How long one thread, or the GPU, takes for a candidate, by operator: that of a small tile."""
+        with _one_thread_each():
+            for operator in operators_of(self.space.settings.operators):
+                jobs = self._unary(operator) if operator.arity == 1 else self._binary(operator, SAMPLED_SIDE)
+                for job in islice(jobs, 1):
+                    job()  # What is made but once, such as compiled code, is not to count.
+                    began = time.perf_counter()
+                    n = int((job().scores >= 0).sum())
+                    yield operator, (time.perf_counter() - began) / max(n, 1)
 
     def _jobs(self) -> Iterator[Callable[[], Tile]]:
         for operator in operators_of(self.space.settings.operators):
@@ -109,8 +116,8 @@ class Tiles:
         scores = torch.nan_to_num(self.scorer.of_values(values), nan=0.0, posinf=0.0)
         return Tile(NAMES.index(operator.name), places, np.array([-1]), scores[:, None])
 
-    def _binary(self, operator: Operator) -> Iterator[Callable[[], Tile]]:
-        side, scores_of = self._side(operator), self._scores(operator)
+    def _binary(self, operator: Operator, most: int = MOST_SIDE_ON_GPU) -> Iterator[Callable[[], Tile]]:
+        side, scores_of = min(self._side(operator), most), self._scores(operator)
         for left, right, same in self._groups(operator):
             for a in range(0, len(left), side):
                 rows = left[a:a + side]
