@@ -16,6 +16,7 @@ SAME_SCORE = 1e-9
 """Only features whose scores are this near can be the same."""
 SAME = 1e-10
 """Features of a correlation of 1 less this are the same to a linear model."""
+BYTES_WAITING = 16e6
 LOOKED_AT = 256
 """Features that are compared together."""
 SLACK = 1e-6
@@ -60,7 +61,7 @@ class Pool:
     @property
     def most_waiting(self) -> int:
         """Candidates that wait to be looked at."""
-        return max(4 * self.size, 10_000)
+        return max(2 * self.size, min(10_000, int(BYTES_WAITING / (8 * self.values.shape[1]))))
 
     def add(self, operator: int, left: Ints, right: Ints) -> None:
         """Candidates (m,) that seem to be above the threshold."""
@@ -107,25 +108,25 @@ def _unlike(values: Floats, scores: Floats, already: Floats, wanted: int) -> npt
     No more than ``wanted`` are looked for: those after the last of them are taken for nothing new.
     """
     fresh = np.zeros(len(values), dtype=bool)
-    found = 0
     start_of_step = np.concatenate(([0], np.flatnonzero(np.abs(np.diff(scores)) > 4 * SAME_SCORE) + 1))
     first = start_of_step[np.searchsorted(start_of_step, np.arange(len(scores)), side="right") - 1]
-    unit = directions(values)
+    kept, places = np.empty((min(wanted + LOOKED_AT, len(values)), values.shape[1])), np.empty(0, dtype=np.int64)
     for start in range(0, len(values), LOOKED_AT):
-        part = slice(start, start + LOOKED_AT)
-        new = np.ones(len(unit[part]), dtype=bool)
+        unit = directions(values[start:start + LOOKED_AT])
+        new = np.ones(len(unit), dtype=bool)
         if len(already):
-            new &= (np.abs(unit[part] @ already.T) < 1 - SAME).all(axis=1)
+            new &= (np.abs(unit @ already.T) < 1 - SAME).all(axis=1)
         # Only features of about the same score can be the same: those of this part, and those kept of its first step.
-        before = np.flatnonzero(fresh[first[start]:start]) + first[start]
+        before = kept[np.searchsorted(places, first[start]):len(places)]
         if len(before):
-            new &= (np.abs(unit[part] @ unit[before].T) < 1 - SAME).all(axis=1)
-        twins = np.abs(unit[part] @ unit[part].T) >= 1 - SAME
+            new &= (np.abs(unit @ before.T) < 1 - SAME).all(axis=1)
+        twins = np.abs(unit @ unit.T) >= 1 - SAME
         for place in np.flatnonzero(np.tril(twins, -1).any(axis=1)):
             new[place] &= not (twins[place, :place] & new[:place]).any()
-        fresh[part] = new
-        found += int(new.sum())
-        if found >= wanted:
+        fresh[start:start + LOOKED_AT] = new
+        kept[len(places):len(places) + int(new.sum())] = unit[new]
+        places = np.concatenate([places, np.flatnonzero(new) + start])
+        if len(places) >= wanted:
             break
     return fresh
 
