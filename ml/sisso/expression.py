@@ -147,8 +147,10 @@ def feature_of(given: Any, depth: int = 0) -> Feature:
             raise wrong
         return Primary(name, Unit.parse(unit), latex)
     operator, operands = given["operator"], given.get("operands")
-    if operator not in OPERATORS or not isinstance(operands, list) or len(operands) != OPERATORS[operator].arity:
+    if not isinstance(operator, str) or operator not in OPERATORS:
+        raise wrong
+    if not isinstance(operands, list) or len(operands) != OPERATORS[operator].arity:
         raise wrong
     found = Expression(operator, tuple(feature_of(one, depth + 1) for one in operands))
-    assert found.unit is not None
+    _ = found.unit  # raises where the operator must not be applied
     return found

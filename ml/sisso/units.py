@@ -13,6 +13,8 @@ SYMBOLS = {
     "amu": "amu", "u": "amu", "gpa": "GPa", "percent": "%", "hartree": "Ha",
 }
 """Spellings of symbols; any other word is a symbol of its own."""
+LONGEST = 200
+"""Characters of a unit."""
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 FACTOR = re.compile(r"^(?P<symbol>[^\d\s^*/·()+-]+?)\s*(?:\^|\*\*)?\s*\(?(?P<power>-?\d+(?:/\d+)?)?\)?$")
 DIMENSIONLESS_WORDS = ("", "1", "-", "–", "none", "dimensionless")
@@ -40,6 +42,9 @@ class Unit:
         Raises:
             InputError: it is no unit.
         """
+        wrong = InputError(f"{text!r:.80} is no unit. Units are written as eV, eV/atom, Å^3, 1/Å; 1 is a pure number.")
+        if len(text) > LONGEST:
+            raise wrong
         plain = text.strip().translate(SUPERSCRIPTS)
         if plain.lower() in DIMENSIONLESS_WORDS:
             return cls()
@@ -54,10 +59,13 @@ class Unit:
                 continue
             match = FACTOR.match(word)
             if match is None:
-                raise InputError(f"{text!r:.80} is no unit. Units are written as eV, eV/atom, Å^3, 1/Å; 1 is a pure "
-                                 "number.")
+                raise wrong
             symbol = SYMBOLS.get(match["symbol"].lower(), match["symbol"])
-            found[symbol] = found.get(symbol, Fraction(0)) + sign * Fraction(match["power"] or 1)
+            try:
+                power = Fraction(match["power"] or 1)
+            except ZeroDivisionError:
+                raise wrong from None
+            found[symbol] = found.get(symbol, Fraction(0)) + sign * power
         return cls.of(found)
 
     @property

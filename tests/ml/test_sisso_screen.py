@@ -227,3 +227,20 @@ def test_the_benchmark_screens_as_many_as_it_is_asked_for(capsys: pytest.Capture
     assert int(said.split("rung 2: ")[1].split()[0].replace(",", "")) >= 20_000
     assert "best: (* (/ x3 x0) x1)" in said
     assert "met" in said
+
+
+def test_both_terms_of_a_planted_formula_are_in_what_is_screened() -> None:
+    """3ab − 2√c/d with noise: one by itself, the other in what the first leaves."""
+    random = np.random.default_rng(8)
+    values = {name: random.uniform(0.5, 3, 82) for name in "abcd"}
+    terms = {"(* a b)": values["a"] * values["b"], "(/ (sqrt c) d)": np.sqrt(values["c"]) / values["d"]}
+    target = 3 * terms["(* a b)"] - 2 * terms["(/ (sqrt c) d)"] + 0.05 * random.normal(size=82)
+    space = build([Primary(name, unit) for name, unit in zip("abcd", (EV, EV, ANGSTROM, EV), strict=True)], values,
+                  SpaceSettings())
+    first = screen(space, Residuals.of(target), 100)
+    names = [one.key for one in first.features]
+    assert "(* a b)" in names
+    fitted = np.column_stack([np.ones(82), first.values[names.index("(* a b)")]])
+    left = target - fitted @ np.linalg.lstsq(fitted, target, rcond=None)[0]
+    second = screen(space, Residuals.of(left), 20, already=first.values)
+    assert second.features[0].key == "(/ (sqrt c) d)"

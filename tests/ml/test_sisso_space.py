@@ -201,7 +201,16 @@ def test_units_as_people_write_them(text: str, expected: dict[str, int]) -> None
     assert Unit.parse(text) == Unit.of({symbol: Fraction(power) for symbol, power in expected.items()})
 
 
-@pytest.mark.parametrize("text", ["e V", "eV^^2", "3", "/", "eV+Å"])
+@given(st.text(max_size=12) | st.text("eVÅK/·*^()-123⁻² ", max_size=12))
+def test_any_text_is_a_unit_or_is_said_to_be_none(text: str) -> None:
+    try:
+        found = Unit.parse(text)
+    except InputError:
+        return
+    assert found / found == NUMBER
+
+
+@pytest.mark.parametrize("text", ["e V", "eV^^2", "3", "/", "eV+Å", "eV^(1/0)", "e" * 1_000])
 def test_what_is_no_unit_is_said(text: str) -> None:
     with pytest.raises(InputError, match="is no unit"):
         Unit.parse(text)
@@ -236,7 +245,8 @@ def test_settings_that_cannot_be(given_: dict[str, object]) -> None:
 @pytest.mark.parametrize("given_", [
     None, {}, {"operator": "tan", "operands": []}, {"operator": "+", "operands": [{"name": "a", "unit": "eV"}]},
     {"operator": "exp", "operands": [{"name": "a", "unit": "eV", "latex": None}]},
-    {"name": 3, "unit": "eV", "latex": None},
+    {"name": 3, "unit": "eV", "latex": None}, {"operator": [], "operands": []}, {"operator": {}, "operands": [None]},
+    {"operator": "exp", "operands": [{"name": "a", "unit": "eV^(1/0)", "latex": None}]},
 ])
 def test_a_feature_from_anywhere_is_checked(given_: object) -> None:
     with pytest.raises(InputError):
