@@ -13,6 +13,7 @@ from flows.commands import (
     complexity,
     convergence,
     curate,
+    expand,
     fingerprint,
     models,
     predict,
@@ -170,6 +171,7 @@ app.command("predict")(predict.command)
 app.command("profile")(profile.command)
 app.command("retrain")(retrain.command)
 app.command("similar")(similar.command)
+app.command("expand")(expand.command)
 app.command("sisso")(sisso.command)
 app.command("train")(train.command)
 app.command("transfer")(transfer.command)
