@@ -79,14 +79,12 @@ class Clusters:
         found = []
         names = {1: "point", 2: "pair", 3: "triplet", 4: "quadruplet"}
         for row in self.space.as_list[1:]:
-            order, diameter = int(row["order"]), 2 * float(row["radius"])
-            if order == 2:
-                diameter = _pair_distance(self.space, row) or diameter
+            order, diameter = int(row["order"]), _diameter(self.space, int(row["orbit_index"]))
             letters = "-".join(str(one) for one in row["sublattices"])
             functions = " ".join(str(one) for one in row["multicomponent_vector"])
             size = "" if order == 1 else f" {diameter:.2f} Å"
             name = f"{names.get(order, f'{order}-cluster')}{size} {letters} ({functions}) orbit {row['orbit_index']}"
-            found.append(Cluster(order, diameter if order > 1 else 0.0, " ".join(name.split())))
+            found.append(Cluster(order, diameter, " ".join(name.split())))
         return found
 
     def correlations(self, placed: Placed) -> Floats:
@@ -97,15 +95,14 @@ class Clusters:
         """
         try:
             vector = self.space.get_cluster_vector(placed.atoms(self.parent))
-        except (RuntimeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - icet raises Exception itself
             raise InputError(f"Correlations on {self.parent.name} cannot be computed: {error}") from None
         return np.asarray(vector, dtype=np.float64)[1:]
 
 
-def _pair_distance(space: Any, row: Any) -> float | None:
-    orbit = space.orbit_list.get_orbit(int(row["orbit_index"]))
-    distances = list(getattr(orbit.representative_cluster, "distances", []))
-    return float(distances[0]) if distances else None
+def _diameter(space: Any, orbit: int) -> float:
+    """Largest distance between two sites of a cluster of an orbit, Å; the radius of icet is a mean."""
+    return float(max(space.orbit_list.get_orbit(orbit).representative_cluster.distances, default=0.0))
 
 
 def clusters_for(parent: Parent, wanted: int, orders: int = 3) -> Clusters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,9 @@ Floats = npt.NDArray[np.float64]
 VACANCY = "X"
 """The species of an empty site, as ASE and icet spell it."""
 MOST_SITES = 400
+STRICT = 1e-3
+"""Å within which a cell that was symmetrised must be symmetric."""
+MOST_REFINED = 4
 
 
 @dataclass(frozen=True)
@@ -172,14 +176,24 @@ def primitive(
     """
     import spglib
 
-    cell = (np.asarray(lattice).tolist(), np.asarray(positions).tolist(), list(labels))
+    cell: Any = (np.asarray(lattice).tolist(), np.asarray(positions).tolist(), list(labels))
+    found: tuple[Any, Any] | None = None
     try:
-        standard = spglib.standardize_cell(cell, to_primitive=True, no_idealize=False, symprec=tolerance)
-        data = None if standard is None else spglib.get_symmetry_dataset(standard, symprec=tolerance)
+        for _ in range(MOST_REFINED):
+            standard = spglib.standardize_cell(cell, to_primitive=True, no_idealize=False, symprec=tolerance)
+            data = None if standard is None else spglib.get_symmetry_dataset(standard, symprec=STRICT)
+            if standard is None or data is None:
+                break
+            # spglib tightens a tolerance that is too loose for the cell given, but perhaps not for what comes out:
+            # looked at again, the symmetrised cell may be more symmetric.
+            if found is not None and data.number == found[1].number:
+                break
+            found, cell = (standard, data), standard
     except spglib.SpglibError:
+        pass
+    if found is None:
         return None
-    if standard is None or data is None:
-        return None
+    standard, data = found
     return (int(data.number), np.asarray(standard[0], dtype=np.float64), np.asarray(standard[1], dtype=np.float64),
             [int(one) for one in standard[2]], [int(one) for one in data.equivalent_atoms])
 
