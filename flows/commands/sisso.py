@@ -49,6 +49,8 @@ def command(
     memory_gb: Annotated[float, typer.Option("--memory-gb", help="Memory for features.")] = 2.0,
     most_candidates: Annotated[float, typer.Option("--most-candidates", help="More features are refused before any of "
                                                    "them is built.")] = 2e10,
+    most_minutes: Annotated[float | None, typer.Option("--most-minutes", help="A screening that is expected to take "
+                                                       "longer is refused; default: as long as it takes.")] = None,
     folds: Annotated[int, typer.Option("--folds", help="Cross-validation in so many folds, by material or --group, of "
                                        "the whole procedure; 0 = none.")] = 0,
     dimension: Annotated[int | None, typer.Option("--dimension", help="Of the formula that becomes a model; default: "
@@ -60,7 +62,7 @@ def command(
                    ] = "reduced_key",
     mixed_references: Annotated[bool, typer.Option("--mixed-references", help="Let formation energies against several "
                                                    "references be mixed.")] = False,
-    device: Annotated[str, typer.Option("--device", help="Where features are screened: cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option("--device", help="Where features are screened: cpu, cuda or auto.")] = "cpu",
     again: Annotated[bool, typer.Option("--again", help="Search also what was searched before.")] = False,
     format_: Format = "table",
     output: Output = None,
@@ -84,7 +86,8 @@ def command(
     if not target:
         raise SettingsError("A formula for what? Give --target COLUMN.")
     space = SpaceSettings(rung=rung, operators=tuple(operators.split()) if operators else DEFAULT,
-                          max_operators=max_operators, memory_gb=memory_gb, most_candidates=most_candidates)
+                          max_operators=max_operators, memory_gb=memory_gb, most_candidates=most_candidates,
+                          most_minutes=most_minutes)
     settings: SissoSettings = SissoSettings(dimensions=dimensions, screened=screened, residuals=residuals, space=space,
                                             n_folds=folds, seed=seed, device=device)
     columns = Columns(_words(features), _words(exclude), task, group, _numbers(boundaries))

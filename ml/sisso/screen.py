@@ -56,7 +56,7 @@ def screen(
         scorer: residuals or classes.
         keep: how many are wanted; there may be fewer.
         already: values (m, n) of features that are not wanted again; to a linear model they say the same.
-        device: where tiles are computed: cpu, cuda, cuda:1, …
+        device: where tiles are computed: cpu, cuda, cuda:1, … or auto.
         progress: called after every tile.
 
     Raises:

@@ -63,8 +63,10 @@ class Tiles:
     def __init__(self, space: Space, scorer: Scorer, device: str = "cpu") -> None:
         import torch
 
+        from ml.training.device import device_of
+
         self.space, self.scorer = space, scorer
-        self.device = torch.device(device)
+        self.device = device_of(device)
         self.threads = max(torch.get_num_threads(), 1)
         self.values = torch.from_numpy(space.values).to(self.device)
         self.newest = space.rung == space.held

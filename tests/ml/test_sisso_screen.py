@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from lake.errors import InputError
+from lake.errors import InputError, SettingsError
 from ml.sisso.counting import added, n_candidates
 from ml.sisso.expression import Expression, Primary
 from ml.sisso.levels import build
@@ -204,6 +204,12 @@ def test_what_would_take_too_long_is_refused_before(space: Space) -> None:
     assert len(screen(patient, Residuals.of(residuals()), 5).features) == 5
     assert sum(added(space).values()) + space.n == n_candidates(space)
     assert seconds_expected(build(PRIMARIES, columns(), SpaceSettings(rung=0)), Residuals.of(residuals())) == 0
+
+
+@pytest.mark.parametrize("device", ["abacus", *([] if torch.cuda.is_available() else ["cuda"])])
+def test_a_device_that_is_not_there_is_said(space: Space, device: str) -> None:
+    with pytest.raises(SettingsError, match=r"abacus|no GPU"):
+        screen(space, Residuals.of(residuals()), 5, device=device)
 
 
 def test_features_of_no_use_are_never_chosen() -> None:
