@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ml.train import Trained
 
 Ints = npt.NDArray[np.int64]
+MOST_OF_A_KIND = 24
+"""Structures of one space group and size that lattices are recognised from."""
 LEARNED_SPLITS = ("train", "validation")
 """Rows that curves are made from; cross-validation chooses, so that validation rows are not needed for it."""
 
@@ -115,11 +117,12 @@ class _Run:
             parents = [Parent.of(one) for one in json.loads(kept.read_text())]
         if not parents:
             self.progress(State("lattices", 0))
-            learned = self._learned_rows()
-            parents = recognise([self._structures()[place] for place in learned.tolist()], self.settings.fewest)
+            seen = self._spread(self._learned_rows())
+            structures = self._structures()
+            parents = recognise([structures[place] for place in seen.tolist()], self.settings.fewest)
             if not parents:
                 raise InputError(
-                    f"No parent lattice is recognised in {len(learned):,} structures: a lattice needs "
+                    f"No parent lattice is recognised in {len(seen):,} structures: a lattice needs "
                     f"{self.settings.fewest} structures of one symmetry that differ in the species on its sites. Give "
                     "one: --parent FILE."
                 )
@@ -167,6 +170,16 @@ class _Run:
 
     def _learned_rows(self) -> Ints:
         return np.sort(np.concatenate([self.dataset.places(split) for split in LEARNED_SPLITS])).astype(np.int64)
+
+    def _spread(self, places: Ints) -> Ints:
+        """Some of every space group and number of sites: what lattices are recognised from."""
+        columns = zip(*(self.dataset.rows[name].to_pylist() for name in ("spacegroup_number", "n_sites")), strict=True)
+        kinds = list(columns)
+        of_kind: dict[Any, list[int]] = {}
+        for place in places.tolist():
+            of_kind.setdefault(kinds[place], []).append(place)
+        found = [one for group in of_kind.values() for one in group[::max(1, -(-len(group) // MOST_OF_A_KIND))]]
+        return np.sort(np.array(found, dtype=np.int64))
 
     def _structures(self) -> list[Any]:
         rows = self.dataset.rows

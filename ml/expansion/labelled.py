@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ml.expansion.parent import Parent, primitive, reduced_counts
+from ml.expansion.parent import VACANCY, Parent, primitive, reduced_counts
 from ml.expansion.placing import LeftOut, Structure, place
 
 Floats = npt.NDArray[np.float64]
@@ -17,7 +17,7 @@ METAL, OTHER = 1, 2
 TOLERANCE = 0.1
 """Å within which atoms are equivalent, in a crystal of :data:`TYPICAL` Å per atom."""
 TYPICAL = 2.3
-MOST_TRIED = 40
+MOST_TRIED = 60
 """Structures of a group that are looked at to see which species a site takes."""
 NONMETALS = frozenset((
     "H", "He", "B", "C", "N", "O", "F", "Ne", "Si", "P", "S", "Cl", "Ar", "Ge", "As", "Se", "Br", "Kr", "Sb", "Te", "I",
@@ -72,14 +72,28 @@ def narrowed(wide: Parent, structures: Sequence[Structure]) -> Parent | None:
             seen[orbits[site]].add(species)
     if not n_placed:
         return None
-    # Only some of the structures were looked at: an element of the others may be on any sublattice of its kind.
-    for structure in structures:
-        for species in set(structure.species) - {one for found in seen.values() for one in found}:
-            for orbit, found in seen.items():
-                if species in wide.species[orbits.index(orbit)]:
-                    found.add(species)
-    parent = wide.with_species([sorted(seen[orbit]) for orbit in orbits])
+    mixing = _mixing(seen, {one for structure in structures for one in structure.species}, wide, orbits)
+    parent = wide.with_species([sorted(set().union(*(mixing[one] for one in seen[orbit]))) for orbit in orbits])
     return parent if parent.active else None
+
+
+def _mixing(
+    seen: Mapping[int, set[str]], elements: set[str], wide: Parent, orbits: Sequence[int]
+) -> dict[str, set[str]]:
+    """By species, those that it mixes with: what shares one sublattice may be on any that one of them is on.
+
+    Only some of the structures were looked at, and few show every species on every site. Elements of which none was
+    seen anywhere mix with all of their kind.
+    """
+    groups: dict[str, set[str]] = {one: {one} for found in seen.values() for one in found}
+    for orbit, found in seen.items():
+        unseen = {one for one in elements if one not in groups and one in wide.species[orbits.index(orbit)]}
+        together = set().union(*(groups[one] for one in found if one != VACANCY), unseen)
+        for one in together:
+            groups[one] = together
+    if VACANCY in groups:
+        groups[VACANCY] = {VACANCY}
+    return groups
 
 
 def orbits_of(parent: Parent) -> list[int]:

@@ -92,8 +92,12 @@ def _best(bucket: Sequence[Labelled], fewest: int) -> Parent | None:
             empty = _share_empty([one.structure for one in fitting], parent)
             # Frames come by symmetry: a less symmetric one must leave clearly fewer sites empty.
             if empty is not None and empty <= MOST_EMPTY and (best is None or empty < best[0] - CLEARLY):
-                best = empty, parent
-    return None if best is None else best[1]
+                best = empty, wide
+    if best is None:
+        return None
+    # Which species and which sites there are, all structures together say.
+    fitting = [one for one in bucket if isinstance(place(one.structure, best[1]), Placed)]
+    return narrowed(best[1], [one.structure for one in fitting])
 
 
 def _frames(bucket: Sequence[Labelled], rigid: int) -> Iterator[Frame]:
