@@ -265,9 +265,8 @@ def test_operators_keep_their_order() -> None:
     assert [one.name for one in operators_of(("exp", "+"))] == ["+", "exp"]
 
 
-@pytest.mark.parametrize("primaries", [PRIMARIES, PRIMARIES[::-1]])
-def test_held_features_say_what_they_are(primaries: tuple[Primary, ...]) -> None:
-    space = build(primaries, columns(), SpaceSettings(rung=3))
+def test_held_features_say_what_they_are() -> None:
+    space = build(PRIMARIES[::-1], columns(), SpaceSettings(rung=3))
     assert isinstance(space, Space)
     for place in range(space.n):
         assert np.allclose(space.feature(place).values(columns()), space.values[place], rtol=1e-12)
