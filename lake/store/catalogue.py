@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from lake.errors import QueryError
 from lake.store.delta import file_list, open_table
 from lake.store.duck import connect, duckdb_type
 from lake.store.root import Root
+from lake.store.template import cache_folder, copy_definitions
 from lake.tables import TABLES
 
 FILE_NAME = "lake.duckdb"
@@ -38,9 +38,7 @@ def catalogue_path(root: Root) -> Path:
     """Where `lake.duckdb` lies: in the root, or for s3:// in a folder of the cache named by the root."""
     if root.is_local:
         return Path(root.uri) / FILE_NAME
-    cache = root.settings.cache_dir or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    name = hashlib.sha256(root.uri.encode()).hexdigest()[:16]
-    return Path(cache).expanduser() / "matlake" / name / FILE_NAME
+    return cache_folder(root) / hashlib.sha256(root.uri.encode()).hexdigest()[:16] / FILE_NAME
 
 
 def refresh(root: Root) -> Path:
@@ -52,9 +50,9 @@ def refresh(root: Root) -> Path:
         beside = target.with_name(f".{FILE_NAME}.{secrets.token_hex(4)}")
         try:
             with connect(root, str(beside)) as connection:
+                create_views(connection, root, tables)
                 # One transaction: each commit of its own would be written through to the disk.
                 connection.execute("begin")
-                create_views(connection, tables)
                 _create_versions(connection, tables)
                 connection.execute("commit")
             beside.replace(target)
@@ -66,20 +64,29 @@ def refresh(root: Root) -> Path:
 
 
 def create_views(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, DeltaTable | None]
+    connection: duckdb.DuckDBPyConnection, root: Root, tables: Mapping[str, DeltaTable | None]
 ) -> None:
-    """Create the views of the tables, then what `sql/` ships, in an order that satisfies its own references.
+    """Create the views of the tables, and what `sql/` ships, on a connection to an empty database.
 
     Raises:
         QueryError: a view or macro of `sql/` cannot be created.
     """
+    empty = {name: _view(name, None) for name in TABLES}
+    copied = copy_definitions(connection, root, [*empty.values(), *_shipped_definitions().values()])
+    connection.execute("begin")
     for name, delta in tables.items():
-        connection.execute(f'create or replace view "{name}" as {select_table(name, delta)}')
-    for name, statement in _shipped_definitions().items():
+        if not copied or file_list(delta):
+            connection.execute(_view(name, delta))
+    for name, statement in ({} if copied else _shipped_definitions()).items():
         try:
             connection.execute(statement)
         except duckdb.Error as error:
             raise QueryError(f"A definition of sql/ cannot be created: {name}: {error}") from error
+    connection.execute("commit")
+
+
+def _view(name: str, delta: DeltaTable | None) -> str:
+    return f'create or replace view "{name}" as {select_table(name, delta)}'
 
 
 @lru_cache(maxsize=1)

@@ -54,7 +54,7 @@ class Lake:
             versions: table → Delta version to show; the other tables are shown as of now.
         """
         connection = connect(self.root)
-        catalogue.create_views(connection, catalogue.snapshot(self.root, versions))
+        catalogue.create_views(connection, self.root, catalogue.snapshot(self.root, versions))
         return connection
 
     def read(

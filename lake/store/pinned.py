@@ -44,5 +44,5 @@ def connection_at(lake: Lake, versions: Mapping[str, int]) -> Iterator[duckdb.Du
     with connect(lake.root) as connection:
         # Otherwise an unknown table's name is looked for among the variables of this program.
         connection.execute("set python_enable_replacements = false")
-        create_views(connection, tables)
+        create_views(connection, lake.root, tables)
         yield connection

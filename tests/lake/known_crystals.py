@@ -44,6 +44,10 @@ def real_structures() -> list[Structure]:
     return [Structure.from_dict(record["structure"]) for record in real_records()]
 
 
+TEXTBOOK = ("rocksalt", "perovskite", "rutile", "wurtzite", "diamond", "peroxide", "fluorite", "spinel")
+"""The names of the well-known crystals: making them takes seconds, too long for the collection of tests."""
+
+
 @cache
 def textbook() -> dict[str, tuple[Structure, int, str, str]]:
     """Well-known crystals with space group, cell formula and reduced formula."""

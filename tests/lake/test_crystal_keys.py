@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from known_crystals import (
+    TEXTBOOK,
     batch_of,
     columns_of,
     permuted,
@@ -26,6 +27,9 @@ from lake.crystal.formula import SYMBOLS, formula, parse, reduced
 from lake.crystal.symmetry import space_group
 from lake.sources.batch import Batch
 
+# Operations of space groups take seconds to make: one process makes them.
+pytestmark = pytest.mark.xdist_group("crystal-keys")
+
 bounded = settings(
     derandomize=True, max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -33,7 +37,7 @@ SAME_CELL = [rotated, permuted, shifted, rebased]
 seeds = st.integers(0, 2**32 - 1)
 
 
-@pytest.mark.parametrize("name", textbook())
+@pytest.mark.parametrize("name", TEXTBOOK)
 def test_textbook_crystals_get_their_names(name: str) -> None:
     structure, group, cell, ratio = textbook()[name]
     batch = columns_of([structure])
@@ -47,7 +51,7 @@ def test_textbook_crystals_get_their_names(name: str) -> None:
 
 
 @bounded
-@given(st.sampled_from(sorted(textbook())), st.lists(st.sampled_from(SAME_CELL), max_size=5), seeds)
+@given(st.sampled_from(TEXTBOOK), st.lists(st.sampled_from(SAME_CELL), max_size=5), seeds)
 def test_keys_do_not_depend_on_the_setting(name: str, changes: list, seed: int) -> None:
     rng = np.random.default_rng(seed)
     structure, group, cell, _ = textbook()[name]
@@ -57,7 +61,7 @@ def test_keys_do_not_depend_on_the_setting(name: str, changes: list, seed: int) 
 
 
 @bounded
-@given(st.sampled_from(sorted(textbook())), st.lists(st.sampled_from([*SAME_CELL, repeated]), max_size=3), seeds)
+@given(st.sampled_from(TEXTBOOK), st.lists(st.sampled_from([*SAME_CELL, repeated]), max_size=3), seeds)
 def test_reduced_keys_survive_supercells(name: str, changes: list, seed: int) -> None:
     rng = np.random.default_rng(seed)
     structure, group, _, ratio = textbook()[name]
