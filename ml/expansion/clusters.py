@@ -156,5 +156,5 @@ def _distances(parent: Parent) -> list[float]:
 
 def correlations_of(clusters: Clusters, placed: Sequence[Placed]) -> Floats:
     """Of several structures (n, p)."""
-    return np.array([clusters.correlations(one) for one in placed]).reshape(len(placed), -1)
+    return np.array([clusters.correlations(one) for one in placed]).reshape(len(placed), len(clusters))
 

@@ -48,6 +48,8 @@ class Labelled:
 
 def labelled_of(structure: Structure) -> Labelled | None:
     """The structure with labels; None = no symmetry can be found, not even none."""
+    if not structure.is_whole:
+        return None
     labels = tuple(OTHER if one in NONMETALS else METAL for one in structure.species)
     size = (abs(np.linalg.det(structure.lattice)) / len(labels)) ** (1 / 3)
     found = primitive(structure.lattice, structure.positions, labels, TOLERANCE * size / TYPICAL)

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-METRIC_TOLERANCE = 0.12
-"""How far lengths and angles of a cell may be from the parent's, volume apart."""
+METRIC_TOLERANCES = (0.12, 0.2)
+"""How far lengths and angles of a cell may be from the parent's, volume apart; the second where nothing fits within the
+first: cells of relaxed alloys shear by so much while their atoms stay on the sites."""
 GOOD = 0.35
 """A largest displacement, in Å, below which no better place is looked for."""
 LARGEST = 1.0
 """A largest displacement, in Å, above which a structure is no decoration of the lattice."""
 MOST_CELLS = 2_000
+SMALLEST_VOLUME = 0.5
+"""Å³ an atom, below which a cell is none."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,16 @@ class Structure:
     lattice: Floats
     positions: Floats
     species: tuple[str, ...]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is a cell, and an atom at every position: anything else breaks symmetry searches."""
+        n = len(self.species)
+        return (
+            n > 0 and self.lattice.shape == (3, 3) and self.positions.shape == (n, 3)
+            and bool(np.isfinite(self.lattice).all() and np.isfinite(self.positions).all())
+            and abs(float(np.linalg.det(self.lattice))) > SMALLEST_VOLUME * n
+        )
 
 
 @dataclass(frozen=True)
@@ -81,7 +94,7 @@ class LeftOut:
     """Why a structure is no decoration of a lattice.
 
     Attributes:
-        reason: other_species, composition, no_supercell, too_distorted.
+        reason: not_whole, other_species, composition, no_supercell, too_distorted.
         message: the same in words.
         nearness: how near it came: the larger, the nearer.
     """
@@ -97,6 +110,8 @@ def place(structure: Structure, parent: Parent) -> Placed | LeftOut:
     Lattice vectors are compared by lengths and angles, so that a structure may be turned, shifted and strained. Sites
     without an atom are vacancies where the parent allows them.
     """
+    if not structure.is_whole:
+        return LeftOut("not_whole", "Its cell or positions are missing, no numbers, or no crystal's.")
     foreign = sorted(set(structure.species) - set(parent.elements))
     if foreign:
         return LeftOut("other_species", f"{', '.join(foreign)} is on no site of {parent.name}.")
@@ -107,13 +122,16 @@ def place(structure: Structure, parent: Parent) -> Placed | LeftOut:
                        f"({parent.species_words}).", 1.0)
     best: Placed | LeftOut = LeftOut(
         "no_supercell", f"No supercell of {parent.name} with {' or '.join(map(str, sizes))} primitive cells has the "
-        f"lengths and angles of its cell to {METRIC_TOLERANCE:.0%}.", 2.0)
-    for size in sizes:
-        found = _at_size(structure, parent, size)
-        if found is not None and _nearer(found, best):
-            best = found
-        if isinstance(best, Placed) and best.largest_angstrom < GOOD:
-            break
+        f"lengths and angles of its cell to {METRIC_TOLERANCES[-1]:.0%}.", 2.0)
+    for tolerance in METRIC_TOLERANCES:
+        for size in sizes:
+            found = _at_size(structure, parent, size, tolerance)
+            if found is not None and _nearer(found, best):
+                best = found
+            if isinstance(best, Placed) and best.largest_angstrom < GOOD:
+                return best
+        if isinstance(best, Placed):
+            return best
     return best
 
 
@@ -159,11 +177,11 @@ def _subsets(things: list[Any]) -> Iterator[frozenset[Any]]:
     return (frozenset(one) for size in range(1, len(things) + 1) for one in combinations(things, size))
 
 
-def _at_size(structure: Structure, parent: Parent, size: int) -> Placed | LeftOut | None:
+def _at_size(structure: Structure, parent: Parent, size: int, tolerance: float) -> Placed | LeftOut | None:
     volume = abs(np.linalg.det(structure.lattice))
     scale = (volume / (size * abs(np.linalg.det(parent.cell)))) ** (1 / 3)
     cell = parent.cell * scale
-    matrices = supercells(structure.lattice, cell, size, METRIC_TOLERANCE)
+    matrices = supercells(structure.lattice, cell, size, tolerance)
     hand = np.sign(np.linalg.det(structure.lattice)) * np.sign(np.linalg.det(cell))
     # Mirrored supercells would turn a structure into its mirror image.
     matrices = matrices[np.sign(np.linalg.det(matrices)) == hand] if len(matrices) else matrices
