@@ -60,7 +60,7 @@ test-long: $(VENV)/dev-ready ## every fault with every source, writers racing on
 
 .PHONY: bench
 bench: $(VENV)/dev-ready .venv-reference/ready ## measure against the named peers; prints the ratios
-	@missed=0; for name in ingest symmetry overlap memory fingerprints similarity within all_pairs clusters graphs training; do \
+	@missed=0; for name in ingest symmetry overlap memory fingerprints similarity within all_pairs clusters graphs training matching_pursuit screening sisso; do \
 	  echo "== benchmarks/$$name.py"; $(BIN)/python -m benchmarks.$$name || missed=1; done; exit $$missed
 
 .venv-optimade/ready: $(VENV)/uv-ready
@@ -74,7 +74,7 @@ test-optimade: $(VENV)/dev-ready .venv-optimade/ready ## ingest from a real OPTI
 
 .venv-reference/ready: $(VENV)/uv-ready
 	$(UV) venv --quiet --allow-existing .venv-reference
-	VIRTUAL_ENV=.venv-reference $(UV) pip install --quiet 'spectral-fingerprints==2.1.2' rdkit 'matminer==0.10.1'
+	VIRTUAL_ENV=.venv-reference $(UV) pip install --quiet 'spectral-fingerprints==2.1.2' rdkit 'matminer==0.10.1' 'TorchSisso==0.1.8' 'torch==2.13.0'
 	@touch $@
 
 .PHONY: test-reference
