@@ -19,8 +19,9 @@ from ml.expansion.vacancies import with_vacancies
 
 FEWEST = 3
 """Structures that a lattice is recognised from."""
-MOST_TRIED = 40
-"""Structures of a group that are looked at to see which species a site takes."""
+CLOSE = 0.3
+"""Å, root mean square, within which structures must be that a lattice is recognised from."""
+
 
 def recognise(structures: Sequence[Structure], fewest: int = FEWEST) -> list[Parent]:
     """The lattices that structures are decorations of; those of most structures first.
@@ -38,13 +39,27 @@ def recognise(structures: Sequence[Structure], fewest: int = FEWEST) -> list[Par
     # The most symmetric lattice first: less symmetric crystals may be decorations of it.
     for _, group in sorted(groups.items(), key=lambda item: (-len(item[1]), -item[1][0].number)):
         left = [one for one in group if not any(_fits(one.structure, parent) for parent in parents)]
-        if len(left) >= fewest and (parent := _of_group(left)) is not None:
+        if len(left) < fewest:
+            continue
+        parent = _of_group(left)
+        if parent is not None and _n_close(left, parent, fewest) >= fewest:
             parents.append(parent)
     return _named([parent for parent in parents if parent.active])
 
 
 def _fits(structure: Structure, parent: Parent) -> bool:
     return isinstance(place(structure, parent), Placed)
+
+
+def _n_close(group: list[Labelled], parent: Parent, wanted: int) -> int:
+    """How many structures are close to a lattice, counted up to so many: unrelated crystals are not."""
+    n = 0
+    for one in group:
+        placed = place(one.structure, parent)
+        n += isinstance(placed, Placed) and placed.rms_angstrom < CLOSE
+        if n >= wanted:
+            break
+    return n
 
 
 def _of_group(group: list[Labelled]) -> Parent | None:

@@ -21,10 +21,11 @@ from ml.expansion.placing import Placed, Structure, place
 SHAPES = [[[2, 0, 0], [0, 2, 0], [0, 0, 1]], [[1, 1, 0], [0, 2, 1], [-1, 0, 2]], [[-1, 1, 1], [1, -1, 1], [1, 1, -1]],
           [[3, 0, 0], [0, 1, 0], [1, 0, 2]]]
 UNIMODULAR = [[1, 1, 0], [0, 1, 0], [-1, 0, 1]]
+Spaces = dict[str, Clusters]
 
 
 @pytest.fixture(scope="module")
-def spaces() -> dict[str, Clusters]:
+def spaces() -> Spaces:
     """Lattices with few clusters, made once."""
     return {
         "fcc": Clusters(fcc(), (5.7, 4.1, 2.9)), "bcc": Clusters(bcc(), (4.3, 3.1, 3.1)),
@@ -42,7 +43,7 @@ def placed_of(structure: Structure, parent: Parent) -> Placed:
 
 @pytest.mark.parametrize(("name", "shape"), [("fcc", SHAPES[0]), ("bcc", SHAPES[3]), ("three", SHAPES[1]),
                                              ("four", SHAPES[2])])
-def test_they_are_means_over_clusters_counted_in_space(name: str, shape: list[list[int]], spaces) -> None:
+def test_they_are_means_over_clusters_counted_in_space(name: str, shape: list[list[int]], spaces: Spaces) -> None:
     clusters = spaces[name]
     parent = clusters.parent
     structure = turned(decorated(parent, shape, np.random.default_rng(len(name))), np.random.default_rng(3))
@@ -51,7 +52,8 @@ def test_they_are_means_over_clusters_counted_in_space(name: str, shape: list[li
     # The sites, empty ones too, are where the structure is; without vacancies nothing of the mapping is used.
     if "X" in species:
         atoms = placed.atoms(parent)
-        lattice, positions, symbols = atoms.cell.array, atoms.get_scaled_positions(), atoms.get_chemical_symbols()
+        lattice, symbols = atoms.cell.array, list(placed.species)
+        positions = atoms.positions @ np.linalg.inv(lattice)
     else:
         lattice, positions, symbols = structure.lattice, structure.positions, list(structure.species)
     values = [sanchez(len(species), species.index(one)) for one in symbols]
@@ -70,7 +72,7 @@ def test_they_are_means_over_clusters_counted_in_space(name: str, shape: list[li
 
 @settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), name=st.sampled_from(["fcc", "three", "rocksalt", "perovskite"]))
-def test_cell_order_and_rotation_do_not_matter(seed: int, name: str, spaces) -> None:
+def test_cell_order_and_rotation_do_not_matter(seed: int, name: str, spaces: Spaces) -> None:
     clusters = spaces[name]
     rng = np.random.default_rng(seed)
     structure = decorated(clusters.parent, SHAPES[seed % len(SHAPES)], rng)
@@ -81,7 +83,7 @@ def test_cell_order_and_rotation_do_not_matter(seed: int, name: str, spaces) -> 
         assert np.abs(clusters.correlations(placed_of(scaled, clusters.parent)) - wanted).max() < 1e-10
 
 
-def test_atoms_near_their_sites_count_as_on_them(spaces) -> None:
+def test_atoms_near_their_sites_count_as_on_them(spaces: Spaces) -> None:
     clusters = spaces["rocksalt"]
     rng = np.random.default_rng(1)
     structure = decorated(clusters.parent, SHAPES[1], rng)
@@ -95,7 +97,7 @@ def test_atoms_near_their_sites_count_as_on_them(spaces) -> None:
     assert np.abs(clusters.correlations(placed) - wanted).max() < 1e-10
 
 
-def test_clusters_are_named_apart_with_their_sizes(spaces) -> None:
+def test_clusters_are_named_apart_with_their_sizes(spaces: Spaces) -> None:
     listed = spaces["three"].listed()
     assert len({one.name for one in listed}) == len(listed) == len(spaces["three"])
     assert [one.order for one in listed[:5]] == [1, 1, 2, 2, 2]
@@ -109,7 +111,7 @@ def test_clusters_are_named_apart_with_their_sizes(spaces) -> None:
     assert triplet.name.startswith("triplet")
 
 
-@pytest.mark.parametrize(("parent", "wanted"), [(fcc(), 4), (perovskite(), 10), (fcc(("Ag", "Au", "Cu")), 27)])
+@pytest.mark.parametrize(("parent", "wanted"), [(fcc(), 4), (perovskite(), 6), (fcc(("Ag", "Au", "Cu")), 27)])
 def test_about_as_many_clusters_as_wanted(parent: Parent, wanted: int) -> None:
     assert wanted / 2 <= len(clusters_for(parent, wanted)) <= wanted
 
@@ -119,7 +121,7 @@ def test_more_than_wanted_only_where_the_nearest_neighbours_make_more() -> None:
     assert len(clusters_for(parent, 3)) == len(Clusters(parent, clusters_for(parent, 1).cutoffs)) > 3
 
 
-def test_the_same_clusters_after_json_and_in_another_process(spaces) -> None:
+def test_the_same_clusters_after_json_and_in_another_process(spaces: Spaces) -> None:
     clusters = spaces["perovskite"]
     kept = json.loads(json.dumps({"parent": clusters.parent.to_json(), "cutoffs": clusters.cutoffs}))
     rebuilt = Clusters(Parent.of(kept["parent"]), tuple(kept["cutoffs"]))
