@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ml.expansion.clusters import Clusters, clusters_for
 from ml.expansion.parent import VACANCY, Parent
-from ml.expansion.placing import GOOD, LeftOut, Placed, Structure, place
+from ml.expansion.placing import GOOD, METRIC_TOLERANCE, WIDE_TOLERANCE, LeftOut, Placed, Structure, place
 
 if TYPE_CHECKING:
     from lake.settings import Settings
@@ -61,10 +61,18 @@ def best_place(structure: Structure, parents: Sequence[Parent]) -> tuple[int, Pl
     Returns:
         Place of the lattice (of the one that came nearest where it is on none; −1 = no lattice at all), and how.
     """
+    number, found = _best_within(structure, parents, METRIC_TOLERANCE)
+    if isinstance(found, LeftOut) and found.reason in ("no_supercell", "too_distorted"):
+        wide = _best_within(structure, parents, WIDE_TOLERANCE)
+        return wide if isinstance(wide[1], Placed) else (number, found)
+    return number, found
+
+
+def _best_within(structure: Structure, parents: Sequence[Parent], tolerance: float) -> tuple[int, Placed | LeftOut]:
     best: tuple[tuple[float, float], int, Placed] | None = None
     near: tuple[float, int, LeftOut] = (-1.0, -1, LeftOut("no_parent", "No parent lattice was recognised."))
     for number, parent in enumerate(parents):
-        found = place(structure, parent)
+        found = place(structure, parent, tolerance)
         if isinstance(found, LeftOut):
             near = max(near, (found.nearness, number, found), key=lambda one: one[0])
             continue

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-METRIC_TOLERANCES = (0.12, 0.2)
-"""How far lengths and angles of a cell may be from the parent's, volume apart; the second where nothing fits within the
-first: cells of relaxed alloys shear by so much while their atoms stay on the sites."""
+METRIC_TOLERANCE = 0.12
+"""How far lengths and angles of a cell may be from the parent's, volume apart."""
+WIDE_TOLERANCE = 0.16
+"""The same where nothing fits within that: some alloys shear by so much while their atoms stay on the sites. Looking so
+far takes many times longer, so that it is left for structures that fit nowhere else."""
 GOOD = 0.35
 """A largest displacement, in Å, below which no better place is looked for."""
 LARGEST = 1.0
@@ -104,7 +106,7 @@ class LeftOut:
     nearness: float = 0.0
 
 
-def place(structure: Structure, parent: Parent) -> Placed | LeftOut:
+def place(structure: Structure, parent: Parent, tolerance: float = METRIC_TOLERANCE) -> Placed | LeftOut:
     """Find the supercell and the origin that bring atoms nearest to sites.
 
     Lattice vectors are compared by lengths and angles, so that a structure may be turned, shifted and strained. Sites
@@ -122,16 +124,13 @@ def place(structure: Structure, parent: Parent) -> Placed | LeftOut:
                        f"({parent.species_words}).", 1.0)
     best: Placed | LeftOut = LeftOut(
         "no_supercell", f"No supercell of {parent.name} with {' or '.join(map(str, sizes))} primitive cells has the "
-        f"lengths and angles of its cell to {METRIC_TOLERANCES[-1]:.0%}.", 2.0)
-    for tolerance in METRIC_TOLERANCES:
-        for size in sizes:
-            found = _at_size(structure, parent, size, tolerance)
-            if found is not None and _nearer(found, best):
-                best = found
-            if isinstance(best, Placed) and best.largest_angstrom < GOOD:
-                return best
-        if isinstance(best, Placed):
-            return best
+        f"lengths and angles of its cell to {tolerance:.0%}.", 2.0)
+    for size in sizes:
+        found = _at_size(structure, parent, size, tolerance)
+        if found is not None and _nearer(found, best):
+            best = found
+        if isinstance(best, Placed) and best.largest_angstrom < GOOD:
+            break
     return best
 
 

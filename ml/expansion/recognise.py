@@ -14,7 +14,7 @@ import numpy as np
 
 from ml.expansion.labelled import METAL, OTHER, Labelled, labelled_of, narrowed
 from ml.expansion.parent import Parent
-from ml.expansion.placing import Placed, Structure, place
+from ml.expansion.placing import METRIC_TOLERANCE, WIDE_TOLERANCE, Placed, Structure, place
 from ml.expansion.vacancies import with_vacancies
 
 FEWEST = 3
@@ -38,7 +38,7 @@ def recognise(structures: Sequence[Structure], fewest: int = FEWEST) -> list[Par
         groups[one.kind].append(one)
     # The most symmetric lattice first: less symmetric crystals may be decorations of it.
     for _, group in sorted(groups.items(), key=lambda item: (-len(item[1]), -item[1][0].number)):
-        left = [one for one in group if not any(_fits(one.structure, parent) for parent in parents)]
+        left = [one for one in group if not any(_fits(one.structure, parent, WIDE_TOLERANCE) for parent in parents)]
         if len(left) < fewest:
             continue
         parent = _of_group(left)
@@ -47,8 +47,8 @@ def recognise(structures: Sequence[Structure], fewest: int = FEWEST) -> list[Par
     return _named([parent for parent in parents if parent.active])
 
 
-def _fits(structure: Structure, parent: Parent) -> bool:
-    return isinstance(place(structure, parent), Placed)
+def _fits(structure: Structure, parent: Parent, tolerance: float = METRIC_TOLERANCE) -> bool:
+    return isinstance(place(structure, parent, tolerance), Placed)
 
 
 def _n_close(group: list[Labelled], parent: Parent, wanted: int) -> int:
