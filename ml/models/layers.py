@@ -20,6 +20,9 @@ ACTIVATION: dict[str, Callable[[Tensor], Tensor]] = {
     "ssp": ssp, "relu": functional.relu, "swish": functional.silu,
 }
 
+Dropout = float | Callable[[Tensor], Tensor]
+"""A share, or what drops values by member."""
+
 
 class Seeds:
     """Random numbers for weights: member i's come from seed + i alone, the same on every device.
@@ -68,6 +71,11 @@ def times(x: Tensor, weight: Tensor) -> Tensor:
     return torch.mm(x, weight) if x.dim() == weight.dim() == 2 else torch.matmul(x, weight)
 
 
+def dropped(x: Tensor, dropout: Dropout) -> Tensor:
+    """Values after dropout in training: of the same share for all members, or as each member has it."""
+    return dropout(x) if callable(dropout) else functional.dropout(x, dropout)
+
+
 class Linear(nn.Module):
     """A linear layer per member.
 
@@ -106,7 +114,8 @@ class Perceptron(nn.Module):
         super().__init__()
         pairs = list(pairwise(widths))
         self.layers = nn.ModuleList(Linear(seeds, n_in, n_out, bias=bias) for n_in, n_out in pairs)
-        self.activation, self.last, self.dropout = ACTIVATION[activation], last, dropout
+        self.activation, self.last = ACTIVATION[activation], last
+        self.dropout: Dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """``(…, rows, widths[0])`` → ``(…, rows, widths[-1])``."""
@@ -115,7 +124,7 @@ class Perceptron(nn.Module):
             if number < len(self.layers):
                 x = self.activation(x)
                 if self.dropout and self.training:
-                    x = functional.dropout(x, self.dropout)
+                    x = dropped(x, self.dropout)
             elif self.last:
                 x = self.activation(x)
         return x

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ml.models.gaussians import Gaussians, Spread
-from ml.models.layers import ACTIVATION, Linear, Norm, Perceptron, Seeds
+from ml.models.layers import ACTIVATION, Dropout, Linear, Norm, Perceptron, Seeds, dropped
 from ml.models.network import Network
 from ml.models.ops import join, send
 from ml.models.schnet import edge_weights
@@ -59,7 +58,8 @@ class Step(nn.Module):
     def __init__(self, seeds: Seeds, form: ModelSettings, number: int) -> None:
         super().__init__()
         c, wide, activation = form.channels, edge_width(form), form.activation or "ssp"
-        self.activation, self.dropout = ACTIVATION[activation], form.dropout
+        self.activation = ACTIVATION[activation]
+        self.dropout: Dropout = form.dropout
         n_own = c if number else form.n_rbf or 150
         self.own = Linear(seeds, c, wide) if number else None
         self.sent, self.received = Linear(seeds, c, wide), Linear(seeds, c, wide)
@@ -92,7 +92,7 @@ class Step(nn.Module):
         if self.edges is not None:
             edges = self.activation(edges)
             if self.dropout and self.training:
-                edges = functional.dropout(edges, self.dropout)
+                edges = dropped(edges, self.dropout)
             edges = self.edges(edges)
         if self.edge_norm is not None:
             edges = self.edge_norm(edges)

@@ -71,7 +71,7 @@ def fit(
     """
     targets = np.asarray(targets, dtype=np.float64)
     train, validation = (np.asarray(places, dtype=np.int64) for places in (train, validation))
-    _check(targets, train, validation, names)
+    check_rows(targets, train, validation, names)
     gpus = [graphs.device] if graphs.device.type == "cuda" else []
     with kept_freed_memory(), computing(graphs.device, settings.threads), torch.random.fork_rng(gpus):
         network.to(graphs.device)
@@ -128,7 +128,7 @@ class _Training:
             else:
                 self.counters.seconds += seconds
             self._tell(last, (last - first) / max(seconds, 1e-9))
-            chunk = _chunk(last - first, seconds)
+            chunk = chunk_of(last - first, seconds)
             if time.perf_counter() >= self.due or self.counters.stopped is not None:
                 self._write()
         return self._fitted()
@@ -225,12 +225,18 @@ class _Training:
         return ", ".join(shown) + more
 
 
-def _chunk(steps: int, seconds: float) -> int:
+def chunk_of(steps: int, seconds: float) -> int:
     """How many steps until the next look at the clock; what comes out does not depend on it."""
     return max(1, min(MOST_STEPS, 2 * steps, int(steps * SECONDS_PER_CHUNK / max(seconds, 1e-9))))
 
 
-def _check(targets: npt.NDArray[np.float64], train: Places, validation: Places, names: Sequence[str] | None) -> None:
+def check_rows(targets: npt.NDArray[np.float64], train: Places, validation: Places,
+               names: Sequence[str] | None) -> None:
+    """Refuse rows that cannot be learned from.
+
+    Raises:
+        InputError: there are none to learn from, a target is no number, or places are not there.
+    """
     if not len(train):
         raise InputError("There is nothing to learn from: no row is in the training split.")
     used = np.concatenate((train, validation))
