@@ -125,8 +125,14 @@ class Tiles:
                 rows = left[a:a + side]
                 for b in range(a if same and operator.commutes else 0, len(right), side):
                     columns = right[b:b + side]
-                    if self.newest[rows].any() or self.newest[columns].any():
+                    if self._has_candidates(rows, columns):
                         yield partial(self._binary_tile, operator, scores_of, rows, columns)
+
+    def _has_candidates(self, rows: Ints, columns: Ints) -> bool:
+        """Whether any pair of a tile has a new feature and not too many operators: most tiles of a high rung do not."""
+        count = self.space.n_operators
+        return bool((self.newest[rows].any() or self.newest[columns].any())
+                    and count[rows].min() + count[columns].min() + 1 <= self.space.settings.operator_limit)
 
     def _binary_tile(
         self, operator: Operator, scores_of: Callable[[Ints, Ints], torch.Tensor], rows: Ints, columns: Ints
