@@ -1,0 +1,1 @@
+"""Architecture search: candidates, pruning, what it found and cost."""
