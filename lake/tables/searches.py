@@ -34,7 +34,8 @@ SEARCHES = Table(
         Column("best_rmse", FLOAT, "its validation error, in the unit of the target"),
         Column("mean_rmse", FLOAT, "mean of the candidates trained to the end"),
         Column("median_rmse", FLOAT, "median of them"),
-        Column("gain", FLOAT, "1 − best / median, the paper's measure of what searching is worth: see the query"),
+        Column("gain", FLOAT, "1 − best / mean, the paper's measure of what searching is worth (there mean 556, median "
+               "553 and best 474 meV: 14.7 %)"),
         Column("device_hours", FLOAT, "hours that devices computed", "h", nullable=False),
         Column("full_device_hours", FLOAT, "hours that training all of them to the end would have taken", "h"),
         Column("price_per_hour", FLOAT, "of the device, in any currency; null = unknown"),
