@@ -30,9 +30,12 @@ from ml.training.predict import predict
 from ml.training.settings import TrainSettings
 
 if TYPE_CHECKING:
+    import torch
+
     from lake.store.lake import Lake
     from ml.data.dataset import Dataset
     from ml.graphs.graphs import Graphs
+    from ml.registry.model import Floats
     from ml.training.result import Fitted
 
 
@@ -94,6 +97,55 @@ class Prepared:
                        notes=(*self.notes, note))
 
 
+@dataclass(frozen=True)
+class TrainingSet:
+    """Graphs on their device, and what is to be said of them.
+
+    Attributes:
+        ready: rows and settings.
+        device: where the graphs are.
+        graphs: of the rows.
+        baseline: atomic number → what is added to the mean over atoms; empty = nothing.
+        added: what the baseline adds to every row (n,), in the unit of the target.
+        targets: of every row without the baseline (n,), in the unit of the target.
+    """
+
+    ready: Prepared
+    device: torch.device
+    graphs: DeviceGraphs
+    baseline: dict[int, float]
+    added: Floats
+    targets: Floats
+
+    @property
+    def names(self) -> list[str]:
+        """The calculations, for messages."""
+        return list(self.ready.rows["calculation_id"].to_pylist())
+
+
+def training_set(lake: Lake, dataset: Dataset, spec: ModelSpec, progress: Progress | None = None) -> TrainingSet:
+    """What a graph network of some settings learns from.
+
+    Args:
+        lake: where the graphs are kept.
+        dataset: what to learn.
+        spec: how.
+        progress: called now and then.
+
+    Raises:
+        InputError: a setting is unknown or impossible, or there is no row to learn from.
+    """
+    ready = Prepared.of(dataset, spec)
+    device = device_of(ready.training.device)
+    found, ready = _graphs(lake, ready, progress)
+    inputs = None if ready.encoding is None else ready.encoding.encode(ready.rows)
+    graphs = DeviceGraphs.of(found.take(found.places(ready.rows["structure_sha256"])), device, inputs)
+    actual = dataset.actual[ready.places]
+    baseline = _baseline(ready, actual, spec)
+    added = summed(ready.rows, baseline) if baseline else np.zeros(len(actual))
+    return TrainingSet(ready, device, graphs, baseline, added, actual - added)
+
+
 def learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress: Progress | None) -> Learned:
     """Train a graph network.
 
@@ -108,30 +160,25 @@ def learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress:
         InputError: a setting is unknown or impossible.
         TrainingError: training failed; the message names the materials where some are to blame.
     """
-    ready = Prepared.of(dataset, spec)
-    device = device_of(ready.training.device)
-    graphs, ready = _graphs(lake, ready, progress)
-    inputs = None if ready.encoding is None else ready.encoding.encode(ready.rows)
-    on_device = DeviceGraphs.of(graphs.take(graphs.places(ready.rows["structure_sha256"])), device, inputs)
-    actual = dataset.actual[ready.places]
-    baseline = _baseline(ready, actual, spec)
-    added = summed(ready.rows, baseline) if baseline else np.zeros(len(actual))
+    supply = training_set(lake, dataset, spec, progress)
+    ready, device = supply.ready, supply.device
     network = build(ready.model, spec.seed).to(device)
     fitted = fit(
-        network, on_device, actual - added, ready.train, ready.validation, ready.training, folder=folder,
-        progress=progress, names=ready.rows["calculation_id"].to_pylist(),
+        network, supply.graphs, supply.targets, ready.train, ready.validation, ready.training, folder=folder,
+        progress=progress, names=supply.names,
     )
     network.load_state_dict(fitted.weights)
-    places = np.arange(len(actual), dtype=np.int64)
-    members = predict(network, on_device, places, mean=fitted.mean, scale=fitted.scale)
+    places = np.arange(ready.rows.num_rows, dtype=np.int64)
+    members = predict(network, supply.graphs, places, mean=fitted.mean, scale=fitted.scale)
     document = Document(
         dataset.target, spec.for_any_machine(),
         {"model": ready.model.plain(), "graph": asdict(ready.graph), "training": ready.training.recipe},
-        ready.elements, None if ready.encoding is None else ready.encoding.plain(), fitted.mean, fitted.scale, baseline,
+        ready.elements, None if ready.encoding is None else ready.encoding.plain(), fitted.mean, fitted.scale,
+        supply.baseline,
     )
     predictor = GraphModel(network.eval(), ready.graph, ready.elements, ready.encoding, fitted.mean, fitted.scale,
-                           baseline, device)
-    return _learned(ready, fitted, document, predictor, members + added)
+                           supply.baseline, device)
+    return _learned(ready, fitted, document, predictor, members + supply.added)
 
 
 def _graphs(lake: Lake, ready: Prepared, progress: Progress | None) -> tuple[Graphs, Prepared]:
