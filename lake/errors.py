@@ -43,5 +43,24 @@ class WorkerError(MatlakeError):
     """Work spread over processes or machines did not come to its end; the message names the task."""
 
 
+class LostWorkersError(WorkerError):
+    """A task took its workers down with it, more than once.
+
+    Attributes:
+        task: its name.
+    """
+
+    def __init__(self, message: str, task: str = "") -> None:
+        super().__init__(message)
+        self.task = task
+
+    def __reduce__(self) -> tuple[type[LostWorkersError], tuple[str, str]]:
+        return type(self), (str(self), self.task)
+
+
 class TrainingError(MatlakeError):
     """A training cannot go on: a loss that is no number, no memory, no room for what it keeps."""
+
+
+class CheckpointError(TrainingError):
+    """What a training needs to go on cannot be kept: no room, or no right to write."""

@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from lake.errors import WorkerError
+from lake.errors import LostWorkersError, WorkerError
 from lake.settings import Settings
 from lake.tasks.task import Outcome, Task, perform
 
@@ -185,17 +185,17 @@ class Dispatcher:
         """The task to be done again.
 
         Raises:
-            WorkerError: it has taken too many workers down.
+            LostWorkersError: it has taken too many workers down.
         """
         with suppress(Exception):
             self._client.cancel([one.future], force=True)
         lost = one.lost + 1
         if lost >= self._settings.task_attempts:
-            raise WorkerError(
+            raise LostWorkersError(
                 f"The task {one.task.name!r} took {lost} workers down with it, the last one {one.worker}. Most often "
                 f"that is memory: give workers more (MATLAKE_DASK_WORKER_MEMORY_GB, now "
                 f"{self._settings.dask_worker_memory_gb:g}, for local ones). What is done stays done: the same "
-                "command goes on from there."
+                "command goes on from there.", one.task.name
             )
         return one.task, lost
 

@@ -67,7 +67,7 @@ class Ladder:
     @property
     def halvings(self) -> int:
         """How often candidates are thinned out at most."""
-        return max(0, math.floor(math.log(self.steps / self.least, self.factor) + 1e-9))
+        return max(0, int(math.log(self.steps / self.least, self.factor) + 1e-9))
 
     def rung_step(self, times: int) -> int:
         """The step from which a candidate would be thinned out so many times before the end."""

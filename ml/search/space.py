@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lake.errors import InputError
-from ml.search.parameter import Parameter, Value
+from ml.search.parameter import Parameter
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PAPER = "paper"
 SHORT = "short"
 MOST_BYTES = 2**20
-FORM: Mapping[str, list[Value]] = {
+FORM: dict[str, Any] = {
     "model.steps": [2, 3, 4, 5], "model.channels": [128, 256, 512], "model.depth": [2, 3, 4],
     "model.global_readout": [0, 2], "model.activation": ["ssp", "relu", "swish"], "model.norm": [False, True],
     "model.dropout": [0.0, 0.01, 0.05],

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from lake.errors import TrainingError
+from lake.errors import CheckpointError
 
 FORMAT = 1
 KEPT = 2
@@ -85,7 +85,7 @@ class Checkpoints:
                 beside.unlink(missing_ok=True)
             kept = next((f"the one of step {_step(one):,} is kept, and the same call goes on from there"
                          for one in self._files()), "there is none yet, and the same call starts anew")
-            raise TrainingError(
+            raise CheckpointError(
                 f"The checkpoint of step {step:,} cannot be written to {self.folder}: {error.strerror or error}. Make "
                 f"room: {kept}."
             ) from None

@@ -1,0 +1,55 @@
+"""How long a network takes to say something of a crystal."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lake.store.lake import Lake
+    from ml.data.dataset import Dataset
+    from ml.spec import ModelSpec
+
+CRYSTALS = 256
+REPETITIONS = 3
+SECONDS = 0.5
+
+
+def prediction_ms(lake: Lake, data: Dataset, spec: ModelSpec) -> float:
+    """Time of a prediction per crystal, in ms: batching and network, from graphs that are there, on the device.
+
+    The median over repetitions on the same crystals, at most 256 validation rows at once. The time does not depend on
+    the weights, so that they need not be kept for it.
+
+    Args:
+        lake: where graphs are.
+        data: the rows.
+        spec: form of the network, and the device.
+    """
+    import torch
+
+    from ml.learn_graphs import Prepared
+    from ml.models import build
+    from ml.search.work import supply_of
+    from ml.training.device import computing
+    from ml.training.predict import predict
+
+    supply = supply_of(lake, data, spec)
+    places = supply.ready.validation[:CRYSTALS]
+    with computing(supply.device, supply.ready.training.threads):
+        network = build(Prepared.of(data, spec).model).to(supply.device).eval()
+        taken: list[float] = []
+        # The first fills caches.
+        for repetition in range(REPETITIONS + 1):
+            start = time.perf_counter()
+            predict(network, supply.graphs, places, mean=0.0, scale=1.0)
+            if supply.device.type == "cuda":
+                torch.cuda.synchronize(supply.device)
+            if repetition:
+                taken.append(time.perf_counter() - start)
+            if sum(taken) > SECONDS:
+                break
+    return float(np.float64(statistics.median(taken) * 1e3 / max(1, len(places))))
