@@ -19,6 +19,7 @@ from flows.commands import (
     predict,
     profile,
     retrain,
+    search,
     similar,
     sisso,
     train,
@@ -163,6 +164,7 @@ def version() -> None:
 
 app.command("cluster")(cluster.command)
 app.command("complexity")(complexity.command)
+app.command("search")(search.command)
 app.command("convergence")(convergence.command)
 app.command("curate")(curate.command)
 app.command("fingerprint")(fingerprint.command)

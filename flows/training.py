@@ -92,7 +92,7 @@ def progress_bar(unit: str) -> Iterator[Progress]:
                TextColumn("{task.fields[more]}"), TimeRemainingColumn())
     with Bar(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("reading", total=None, more="")
-        line = _now_and_then()
+        line = now_and_then()
         said: set[str] = set()
 
         def show(state: State) -> None:
@@ -115,7 +115,8 @@ def progress_bar(unit: str) -> Iterator[Progress]:
         yield show
 
 
-def _now_and_then() -> Callable[[], bool]:
+def now_and_then() -> Callable[[], bool]:
+    """A function that says whether a line is due."""
     last = time.monotonic()
 
     def due() -> bool:

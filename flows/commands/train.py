@@ -61,6 +61,7 @@ def command(
     """
     from flows.terminal import check_format
     from flows.training import run
+    from flows.words import shares
     from lake.errors import SettingsError
     from ml.data import Selection
 
@@ -69,7 +70,7 @@ def command(
         raise SettingsError("Train on what? Give --subset NAME, --where \"a condition\" or --source DATABASE; "
                             "matlake curate --list shows the subsets.")
     asked = Selection(
-        target, subset=subset, where=where, sources=tuple(_words(source)), key_kind=key, split=_shares(split),
+        target, subset=subset, where=where, sources=tuple(_words(source)), key_kind=key, split=shares(split),
         split_seed=split_seed, mixed_references=mixed_references,
     )
     given: dict[str, Any] = {"n_members": members, "seed": seed, "inputs": tuple(_words(inputs)) if inputs else None}
@@ -130,18 +131,6 @@ def _setting(word: str) -> tuple[str, Any]:
 
 def _words(text: str | None) -> list[str]:
     return [word.strip() for word in (text or "").split(",") if word.strip()]
-
-
-def _shares(text: str | None) -> tuple[float, float, float] | None:
-    from lake.errors import SettingsError
-
-    if text is None:
-        return None
-    try:
-        train, validation, test = (float(word) for word in text.split(","))
-    except ValueError:
-        raise SettingsError(f"--split {text!r:.80}: three numbers with commas, such as 0.8,0.1,0.1.") from None
-    return train, validation, test
 
 
 def _name(asked: Selection, spec: ModelSpec) -> str:

@@ -71,7 +71,7 @@ class Ladder:
 
     def rung_step(self, times: int) -> int:
         """The step from which a candidate would be thinned out so many times before the end."""
-        raw = self.steps / self.factor**times
+        raw: float = self.steps / self.factor**times
         return min(self.steps, max(self.every, math.ceil(raw / self.every - 1e-9) * self.every))
 
     def bracket(self, number: int, times: int, n: int) -> Bracket:

@@ -22,6 +22,7 @@ LEAST_SHARE = 27
 """Candidates are trained for one of so many steps before any is ended."""
 CANDIDATES = 49
 """A whole round of Hyperband with three thinnings out."""
+ENSEMBLE = 3
 TOGETHER = 8
 """Without pruning: candidates that are sampled before any of them is known."""
 MOST_STACKED = 8
@@ -41,7 +42,8 @@ class SearchRequest:
         least_steps: steps that every candidate is trained; None = 1/27 of all.
         per_shape: candidates of every sampled shape: they differ in rates and dropout alone, and share batches.
         most_stacked: candidates that are trained together at most.
-        ensemble: so many of the best are trained anew and answer together; 0 = none.
+        ensemble: so many of the best are trained anew and answer together; 0 = none; None = three, or as many as come
+            to the end. It does not change what is found.
         seed: of sampling, weights and batches.
         price_per_hour: of the device, in any currency; None = unknown.
     """
@@ -54,7 +56,7 @@ class SearchRequest:
     least_steps: int | None = None
     per_shape: int = 1
     most_stacked: int = MOST_STACKED
-    ensemble: int = 3
+    ensemble: int | None = None
     seed: int = 0
     price_per_hour: float | None = field(default=None)
 
@@ -68,7 +70,7 @@ class SearchRequest:
         for name, least, most in (("candidates", 1, 100_000), ("per_shape", 1, 64), ("most_stacked", 1, 64),
                                   ("ensemble", 0, 32), ("least_steps", 1, 10**12), ("seed", 0, 2**31 - 1)):
             value = getattr(self, name)
-            if name == "least_steps" and value is None:
+            if name in ("least_steps", "ensemble") and value is None:
                 continue
             if type(value) is not int or not least <= value <= most:
                 raise InputError(f"{name} of a search is {value!r:.40}; a whole number from {least} to {most:,} is "
@@ -107,7 +109,13 @@ class SearchRequest:
         if (request.least_steps or 1) > steps:
             raise InputError(f"Every candidate is to be trained for {request.least_steps:,} steps, and {steps:,} are "
                              "all that there are.")
-        return request
+        finishing = sum(one.rungs[-1].n for one in request.brackets())
+        if self.ensemble is not None and self.ensemble > finishing:
+            raise InputError(f"An ensemble of {self.ensemble} needs as many candidates that are trained to the end, "
+                             f"and of {request.n_candidates} so pruned there are {finishing}: ask for more "
+                             "candidates, a smaller ensemble, or another pruner.")
+        most = min(ENSEMBLE, finishing) if self.ensemble is None else self.ensemble
+        return replace(request, ensemble=most if most > 1 else 0)
 
     @property
     def ladder(self) -> Ladder:
@@ -139,7 +147,7 @@ class SearchRequest:
         return {
             "base": json.loads(self.base.recipe), "space": self.space.plain, "sampler": self.sampler,
             "pruner": self.pruner, "candidates": self.candidates, "least_steps": self.least_steps,
-            "per_shape": self.per_shape, "ensemble": self.ensemble, "seed": self.seed,
+            "per_shape": self.per_shape, "seed": self.seed,
         }
 
     def json(self) -> str:

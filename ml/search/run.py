@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lake.errors import InputError, TrainingError
 from lake.tasks.pool import open_workers
+from lake.tasks.task import HERE
 from ml import scratch
 from ml.registry.rows import check_name
 from ml.search import rows
@@ -153,7 +154,7 @@ class _Run:
     def compete(self) -> None:
         """Take all brackets to their ends."""
         self._prepare_graphs()
-        with open_workers(self.settings, self.where) as workers:
+        with open_workers(self.settings, self._place()) as workers:
             request = self._for(workers)
             order = Order(self.lake.root.uri, self.settings, self.data.selection, self.data.sha256, request.seed)
             hold(order, self.lake, self.data)
@@ -176,6 +177,13 @@ class _Run:
         return Entry(bracket.number, [
             Candidate(len(before) + place, bracket.number, parameters, attributes)
             for place, (parameters, attributes) in enumerate(found)])
+
+    def _place(self) -> str | None:
+        """Where tasks are done: processes would only crowd one another on a GPU, which stacks fill."""
+        from ml.training.device import device_of
+
+        on_gpu = device_of(str(self.request.base.training.get("device", "auto"))).type == "cuda"
+        return HERE if self.where is None and on_gpu and not self.settings.dask_scheduler else self.where
 
     def _for(self, workers: Workers) -> SearchRequest:
         """The request with threads that do not crowd each other out where several processes train."""
