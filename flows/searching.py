@@ -59,9 +59,9 @@ def search_and_finish(
         train_progress: told how far the training of the ensemble is.
         said: told what is being done next.
     """
-    from ml.search.challenge import check_offer, offer
-
     if asked.challenge is not None:
+        from ml.search.challenge import check_offer
+
         check_offer(lake, asked.challenge, data)
     searched = search(lake, data, asked.request, name=asked.name, where=where, again=again, progress=progress)
     n = searched.request.ensemble or 0
@@ -75,6 +75,8 @@ def search_and_finish(
     searched.row["model_id"] = trained.model.model_id
     decision = None
     if asked.challenge is not None:
+        from ml.search.challenge import offer
+
         offered = offer(lake, data, trained, asked.challenge, asked.margin)
         searched.row["promotion"] = "promoted" if offered.promoted else "turned down"
         decision = offered.reason

@@ -58,7 +58,8 @@ def command(
                                                 "scheduler or tcp://host:port. Default: a process per core, on a GPU "
                                                 "here.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="What all candidates have in common, as "
-                                                   "path=value, such as graph.n_neighbours=24; may be given several times.")] = None,
+                                                   "path=value, such as graph.n_neighbours=24; may be given "
+                                                   "several times.")] = None,
     mixed_references: Annotated[bool, typer.Option("--mixed-references", help="Let formation energies against several "
                                                    "references be mixed.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Search also what was searched before, and train all anew.")
