@@ -35,6 +35,8 @@ def completed(spec: ModelSpec, dataset: Dataset) -> ModelSpec:
     """
     if spec.kind == "forest":
         return spec
+    if spec.members:
+        return spec.but(model=type(spec).ensemble([completed(one, dataset) for one in spec.members]).model)
     batch_size = spec.training.get("batch_size", BATCH_SIZE)
     usable = isinstance(batch_size, int) and batch_size > 0
     epochs_steps = EPOCHS * len(dataset.places("train")) // (batch_size if usable else BATCH_SIZE)

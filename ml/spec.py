@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any
@@ -22,6 +22,8 @@ TRAINED_KINDS = GRAPH_KINDS + TABULAR_KINDS
 KINDS = (*TRAINED_KINDS, *FORMULA_KINDS, ENSEMBLE)
 BASELINES = ("elements", "none")
 SECTIONS = ("model", "training", "graph", "features")
+MEMBERS = "members"
+"""The one setting of an ensemble: the settings of its members."""
 MOST_MEMBERS = 64
 INPUTS = (
     "source", "energy_functional", "gap_functional", "xc_functional", "plus_u", "code", "cutoff_ev",
@@ -77,6 +79,62 @@ class ModelSpec:
             if getattr(self, section):
                 raise InputError(f"Settings of {section} ({', '.join(getattr(self, section))}) mean nothing to a "
                                  f"model of kind {self.kind}: leave them out.")
+        if self.kind == ENSEMBLE:
+            self._check_members()
+
+    def _check_members(self) -> None:
+        if set(self.model) - {MEMBERS}:
+            raise InputError(f"An ensemble has no setting {min(set(self.model) - {MEMBERS})!r:.80}: what it has is its "
+                             "members, each with settings of its own.")
+        if MEMBERS not in self.model:
+            return
+        given = self.model[MEMBERS]
+        if not isinstance(given, list | tuple) or not 2 <= len(given) <= MOST_MEMBERS:
+            raise InputError(f"The members of an ensemble are {given!r:.80}; the settings of 2 to {MOST_MEMBERS} "
+                             "networks are needed.")
+        for place, one in enumerate(self.members):
+            if not one.is_graph:
+                raise InputError(f"Member {place} of an ensemble is of kind {one.kind}; graph networks "
+                                 f"({', '.join(GRAPH_KINDS)}) can be members.")
+        n = sum(one.n_members for one in self.members)
+        if n > MOST_MEMBERS or n != self.n_members:
+            raise InputError(f"The members of an ensemble are {n} networks in all, and n_members is {self.n_members}: "
+                             f"they must be the same, {MOST_MEMBERS} at most.")
+
+    @classmethod
+    def ensemble(cls, members: Sequence[ModelSpec]) -> ModelSpec:
+        """Networks that are trained one after the other and answer together.
+
+        Args:
+            members: at least two, each complete with its seed.
+
+        Raises:
+            InputError: there are too few or too many, or one is no graph network.
+        """
+        plain = [json.loads(one.json()) for one in members]
+        return cls(ENSEMBLE, {MEMBERS: plain}, n_members=max(1, sum(one.n_members for one in members)))
+
+    @property
+    def members(self) -> tuple[ModelSpec, ...]:
+        """The members of an ensemble of several shapes; none of another kind.
+
+        Raises:
+            InputError: the settings of one are impossible.
+        """
+        found = []
+        for place, given in enumerate(self.model.get(MEMBERS, ()) if self.kind == ENSEMBLE else ()):
+            if not isinstance(given, Mapping):
+                raise InputError(f"Member {place} of an ensemble is {given!r:.80}; its settings by name are needed.")
+            try:
+                found.append(ModelSpec.of(given))
+            except InputError as error:
+                raise InputError(f"Member {place} of an ensemble: {error}") from None
+        return tuple(found)
+
+    @property
+    def sees_crystals(self) -> bool:
+        """Whether it is made of networks on graphs of crystals."""
+        return self.is_graph or self.kind == ENSEMBLE
 
     @property
     def is_graph(self) -> bool:
@@ -89,7 +147,7 @@ class ModelSpec:
         Raises:
             InputError: another command makes this kind.
         """
-        if self.kind not in TRAINED_KINDS:
+        if self.kind not in TRAINED_KINDS and not self.members:
             command = {"expansion": "expand", "sisso": "sisso", ENSEMBLE: "search"}[self.kind]
             raise InputError(f"A model of kind {self.kind} is made by `matlake {command}`. Kinds that can be trained: "
                              f"{', '.join(TRAINED_KINDS)}.")
@@ -136,6 +194,8 @@ class ModelSpec:
 
     def for_any_machine(self) -> ModelSpec:
         """This spec without what says where training runs."""
+        if self.members:
+            return self.but(model=ModelSpec.ensemble([one.for_any_machine() for one in self.members]).model)
         return replace(self, training={name: value for name, value in self.training.items() if name not in MACHINE})
 
     @classmethod

@@ -153,6 +153,10 @@ def _learn(lake: Lake, dataset: Dataset, spec: ModelSpec, folder: Path, progress
         from ml import learn_graphs
 
         return learn_graphs.learn(lake, dataset, spec, folder, progress)
+    if spec.members:
+        from ml import learn_ensemble
+
+        return learn_ensemble.learn(lake, dataset, spec, folder, progress)
     from ml import learn_features
 
     return learn_features.learn(dataset, spec, folder, progress)

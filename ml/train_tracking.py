@@ -36,8 +36,8 @@ class Telling:
     last_mae: float | None = None
 
     def show(self, state: State) -> None:
-        """Pass progress on; an error that is new goes to the tracker."""
-        if state.validation_mae is not None and state.validation_mae != self.last_mae:
+        """Pass progress on; an error that is new goes to the tracker, those of single members of an ensemble do not."""
+        if state.doing == "training" and state.validation_mae is not None and state.validation_mae != self.last_mae:
             self.last_mae = state.validation_mae
             self.told.add(state.done)
             self.tracker.point(state.done, {MAE: state.validation_mae})

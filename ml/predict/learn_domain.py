@@ -42,7 +42,7 @@ def with_domain(learned: Learned, dataset: Dataset, spec: ModelSpec) -> Learned:
     """A model that was just trained, with what it has seen among its settings and arrays."""
     rows = dataset.rows.take(pa.array(learned.places))
     train, validation = (rows.filter(pc.equal(rows["split"], name)) for name in ("train", "validation"))
-    domain = learn_domain(train, validation, learned.predictor, spec.inputs, sees_crystals=spec.is_graph)
+    domain = learn_domain(train, validation, learned.predictor, spec.inputs, sees_crystals=spec.sees_crystals)
     document = replace(learned.document, settings=learned.document.settings | {PART: domain.plain()})
     return replace(learned, document=document, weights=dict(learned.weights) | domain.arrays())
 
@@ -77,7 +77,7 @@ def learn_domain(
         validation: rows that chose when to stop.
         predictor: of the model.
         inputs: settings of calculations that it takes.
-        sees_crystals: whether it is a network on graphs of crystals, whose rows can all become graphs.
+        sees_crystals: whether it is made of networks on graphs of crystals, whose rows can all become graphs.
     """
     materials: dict[str, set[str]] = {}
     pairs: set[tuple[str, str]] = set()

@@ -126,7 +126,7 @@ def _problems(model: Model, rows: pa.Table, strict: bool) -> list[str | None]:
         for place, problem in zip(whole, able(rows.take(pa.array(whole, pa.int64()))), strict=True):
             if problem is not None:
                 problems[place] = f"{problem.rstrip('.')}: nothing is predicted"
-    if model.spec.is_graph:
+    if model.spec.sees_crystals:
         from ml.graphs.build import problems_of
         from ml.graphs.settings import GraphSettings
 

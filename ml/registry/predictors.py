@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from ml.predict.domain import without
+from ml.spec import ENSEMBLE
 
 if TYPE_CHECKING:
     from ml.registry.document import Document
@@ -31,6 +32,10 @@ def predictor_of(document: Document, arrays: Mapping[str, npt.NDArray[Any]], dev
         from ml.graph_model import GraphModel
 
         return GraphModel.of(document, arrays, device, where)
+    if document.spec.kind == ENSEMBLE:
+        from ml.ensemble_model import EnsembleModel
+
+        return EnsembleModel.of(document, arrays, device, where)
     if document.spec.kind == "expansion":
         from ml.expand.model import ExpansionModel
 

@@ -11,9 +11,8 @@ from ml.data.dataset import dataset as read_dataset
 from ml.data.selection import Selection
 from ml.registry import rows
 from ml.registry.champion import champion_id, history
-from ml.registry.registry import load
-from ml.retrain.compare import compare
-from ml.retrain.decide import DEFAULT_MARGIN, check_margin, record, verdict
+from ml.retrain.challenge import decided, enrol
+from ml.retrain.decide import DEFAULT_MARGIN, check_margin
 from ml.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def retrain(
     check_margin(margin)
     champion = rows.find(lake, champion_id(lake, name) or name)
     refuse_corrected(champion)
-    enrolment = None if history(lake, name) else _enrol(lake, champion)
+    enrolment = None if history(lake, name) else enrol(lake, champion)
     dataset = read_dataset(lake, selection_of(champion))
     tried = {row["challenger_id"] for row in history(lake, name)} | {champion["model_id"]}
     same = [row for row in rows.saved(lake, name)
@@ -93,14 +92,6 @@ def refuse_corrected(row: dict[str, Any]) -> None:
         )
 
 
-def _enrol(lake: Lake, champion: dict[str, Any]) -> dict[str, Any]:
-    return record(lake, champion["name"], {
-        "challenger_id": champion["model_id"], "promoted": True, "unit": champion["unit"],
-        "reason": "It is the first champion: there was none to compare it with.", "subset": champion["subset"],
-        "challenger_subset_version": champion["subset_version"],
-    })
-
-
 def _challenge(
     lake: Lake, champion: dict[str, Any], dataset: Dataset, margin: float, progress: Progress | None
 ) -> Outcome:
@@ -110,28 +101,7 @@ def _challenge(
     spec = ModelSpec.of(json.loads(champion["settings_json"])["spec"])
     trained = train(lake, dataset, spec, name=name, road=champion["road"], progress=progress)
     challenger = trained.model
-    if dataset.target.reference != champion["target_reference"]:
-        found = None
-        promoted, reason = False, (
-            f"The target refers to {dataset.target.reference or 'nothing'} now, and to "
-            f"{champion['target_reference'] or 'nothing'} when the champion was trained: errors cannot be compared."
-        )
-    else:
-        found = compare(lake, dataset, load(lake, champion["model_id"]), challenger)
-        promoted, reason = verdict(found, margin * found.champion_mae, dataset.target.unit)
-    decision: dict[str, Any] = {
-        "champion_id": champion["model_id"], "challenger_id": challenger.model_id, "promoted": promoted,
-        "reason": reason, "unit": dataset.target.unit, "subset": dataset.selection.subset,
-        "champion_subset_version": champion["subset_version"],
-        "challenger_subset_version": dataset.selection.version,
-    }
-    if found is not None:
-        decision |= {
-            "n": found.n, "champion_mae": _plain(found.champion_mae), "challenger_mae": _plain(found.challenger_mae),
-            "difference": _plain(found.difference), "difference_low": _plain(found.low),
-            "difference_high": _plain(found.high), "margin": _plain(margin * found.champion_mae),
-        }
-    row = record(lake, name, decision)
+    row = decided(lake, dataset, champion, challenger, margin)
     stays = row["challenger_id"] if row["promoted"] else champion["model_id"]
     word = "is the champion" if row["promoted"] else f"is turned down, {champion['model_id']} stays"
     return Outcome(name, str(stays), row, f"{challenger.model_id} {word}. {row['reason']}", trained.warnings)
@@ -143,7 +113,3 @@ def _nothing_to_do(champion: dict[str, Any], same: dict[str, Any], dataset: Data
         return f"Nothing to do: {data} is what the champion {champion['model_id']} was trained on."
     return (f"Nothing to do: on {data} the challenger {same['model_id']} was trained already and turned down; "
             f"{champion['model_id']} stays the champion.")
-
-
-def _plain(value: float) -> float | None:
-    return None if value != value else float(value)
