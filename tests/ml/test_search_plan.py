@@ -153,9 +153,10 @@ def test_candidates_are_new_and_the_same_each_time(sampler: str) -> None:
 def test_tpe_goes_where_errors_are_small() -> None:
     space = {"training.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True}, "model.channels": [4, 8]}
     plan = request(space)
-    before = [Candidate(n, 0, {"training.learning_rate": 10 ** (-5 + 4 * n / 40), "model.channels": 4 + 4 * (n % 2)}, {},
-                        [Evaluation(54, None, abs(-3 + 1 - 4 * n / 40 + 4) + 0.01, 1.0)], 54, state=COMPLETED)
-              for n in range(40)]
+    rates = [10 ** (-5 + n / 10) for n in range(40)]
+    before = [Candidate(n, 0, {"training.learning_rate": rate, "model.channels": 4}, {},
+                        [Evaluation(54, None, abs(math.log10(rate) + 3) + 0.01, 1.0)], 54, state=COMPLETED)
+              for n, rate in enumerate(rates)]
     best = min(before, key=lambda one: one.rmse).parameters["training.learning_rate"]
     found = [math.log10(parameters["training.learning_rate"] / best) for parameters, _ in proposed(plan, 1, 12, before)]
     assert sum(abs(one) for one in found) / len(found) < 0.7
@@ -193,7 +194,8 @@ def test_what_a_search_gained_and_cost_by_hand() -> None:
     assert found.device_hours == pytest.approx(0.51)
     # Of the four with steps 0.1, 0.2, 0.1 and 0.2 h; the fifth counts as their mean.
     assert found.full_device_hours == pytest.approx(0.75)
-    assert (found.cost, found.full_cost) == (pytest.approx(5.1), pytest.approx(7.5))
+    assert found.cost == pytest.approx(5.1)
+    assert found.full_cost == pytest.approx(7.5)
     assert [each.number for each in front(candidates)] == [0, 1]
     nothing = outcome(candidates[3:4], 100, None)
     assert (nothing.best, nothing.gain, nothing.full_device_hours, nothing.cost) == (None, None, None, None)
