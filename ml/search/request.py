@@ -44,7 +44,8 @@ class SearchRequest:
         most_stacked: candidates that are trained together at most.
         ensemble: so many of the best are trained anew and answer together; 0 = none; None = three, or as many as come
             to the end. It does not change what is found.
-        seed: of sampling, weights and batches.
+        seed: of weights, batches and sampling.
+        sampler_seed: of sampling alone; None = the other one.
         price_per_hour: of the device, in any currency; None = unknown.
     """
 
@@ -58,6 +59,7 @@ class SearchRequest:
     most_stacked: int = MOST_STACKED
     ensemble: int | None = None
     seed: int = 0
+    sampler_seed: int | None = None
     price_per_hour: float | None = field(default=None)
 
     def __post_init__(self) -> None:
@@ -68,9 +70,10 @@ class SearchRequest:
             if value not in choices:
                 raise InputError(f"There is no {what} {value!r:.60}; one of {', '.join(choices)} is needed.")
         for name, least, most in (("candidates", 1, 100_000), ("per_shape", 1, 64), ("most_stacked", 1, 64),
-                                  ("ensemble", 0, 32), ("least_steps", 1, 10**12), ("seed", 0, 2**31 - 1)):
+                                  ("ensemble", 0, 32), ("least_steps", 1, 10**12), ("seed", 0, 2**31 - 1),
+                                  ("sampler_seed", 0, 2**31 - 1)):
             value = getattr(self, name)
-            if name in ("least_steps", "ensemble") and value is None:
+            if name in ("least_steps", "ensemble", "sampler_seed") and value is None:
                 continue
             if type(value) is not int or not least <= value <= most:
                 raise InputError(f"{name} of a search is {value!r:.40}; a whole number from {least} to {most:,} is "
@@ -148,6 +151,7 @@ class SearchRequest:
             "base": json.loads(self.base.recipe), "space": self.space.plain, "sampler": self.sampler,
             "pruner": self.pruner, "candidates": self.candidates, "least_steps": self.least_steps,
             "per_shape": self.per_shape, "seed": self.seed,
+            "sampler_seed": self.seed if self.sampler_seed is None else self.sampler_seed,
         }
 
     def json(self) -> str:

@@ -40,7 +40,8 @@ def proposed(request: SearchRequest, bracket: int, n: int, before: Sequence[Cand
     Returns:
         Fewer than n only where the space holds no more.
     """
-    seed = random.Random(f"{request.seed} {bracket}").randrange(2**31)  # noqa: S311 - nothing secret
+    chosen = request.seed if request.sampler_seed is None else request.sampler_seed
+    seed = random.Random(f"{chosen} {bracket}").randrange(2**31)  # noqa: S311 - nothing secret
     study, distributions = _study(request, seed, before), request.space.distributions()
     seen = {spelled(one.parameters) for one in before}
     own = [path for path in distributions if path in OWN_IN_STACK]
