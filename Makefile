@@ -60,7 +60,7 @@ test-long: $(VENV)/dev-ready ## every fault with every source, writers racing on
 
 .PHONY: bench
 bench: $(VENV)/dev-ready .venv-reference/ready ## measure against the named peers; prints the ratios
-	@missed=0; for name in ingest symmetry overlap memory fingerprints similarity within all_pairs clusters graphs training matching_pursuit screening sisso; do \
+	@missed=0; for name in ingest symmetry overlap memory fingerprints similarity within all_pairs clusters graphs training matching_pursuit screening sisso stacked search; do \
 	  echo "== benchmarks/$$name.py"; $(BIN)/python -m benchmarks.$$name || missed=1; done; exit $$missed
 
 .venv-optimade/ready: $(VENV)/uv-ready

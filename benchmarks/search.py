@@ -2,10 +2,10 @@
 
 Run: ``python -m benchmarks.search [--steps 540] [--orders 8] [--workers here] [--json]``. Band gaps of the shipped
 AFLOW records, SchNet, a space of 48 candidates that is trained in full. The peer is the same search without pruning.
-Hyperband then goes over the same 48 candidates, first for real and timed, then in other orders, in which trainings are
-taken over from the full search: what a candidate has learned at a step does not depend on who else is there, so only
-who is ended differs. The timed one, and at least one in two orders, must come within 3 % of the best, with a third of the
-steps at most.
+The pruned search then goes over the same 48 candidates, first for real and timed, then in other orders, in which
+trainings are taken over from the full search: what a candidate has learned at a step does not depend on who else is
+there, so only who is ended differs. The timed one, and at least one in two orders, must come within 3 % of the best,
+with a third of the steps at most.
 """
 
 from __future__ import annotations
