@@ -17,6 +17,7 @@ from tests.side_by_side import (  # noqa: F401 - hooks
     pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_configure,
+    pytest_sessionfinish,
 )
 
 # Commands and workers of the tests read their settings from here; tests of tracking say otherwise.

@@ -53,6 +53,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _compile_once()
 
 
+def pytest_sessionfinish() -> None:
+    # Libraries report what is alive when the interpreter ends.
+    gc.unfreeze()
+
+
 def _group(item: pytest.Item) -> str | None:
     """The group of a test that uses something made for its module or for the session."""
     fixtures = getattr(item, "_fixtureinfo", None)
