@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -47,6 +48,14 @@ def open_table(root: Root, name: str, version: int | None = None) -> DeltaTable 
     Raises:
         TableError: there is no such version.
     """
+    if root.is_local:
+        # Most tables of most lakes: asking deltalake for each would take milliseconds.
+        try:
+            os.stat(root.path(name, "_delta_log"))
+        except FileNotFoundError:
+            return None
+        except OSError:
+            pass  # deltalake says what is wrong
     try:
         return DeltaTable(root.path(name), version=version, storage_options=root.storage_options or None)
     except TableNotFoundError:

@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from in_process import matlake
 
 REPO = Path(__file__).parents[2]
 SAMPLE = REPO / "samples/aflow/aflux/page-001.json.gz"
 
 
-def matlake(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def as_a_process(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MATLAKE_")}
     return subprocess.run(
         [sys.executable, "-m", "flows.cli", *words], cwd=cwd, capture_output=True, text=True, timeout=120,
@@ -26,7 +27,7 @@ def matlake(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
-    done = matlake("--root", "lake", "ingest", "aflow", "--from", str(SAMPLE), "--limit", "40", cwd=folder)
+    done = as_a_process("--root", "lake", "ingest", "aflow", "--from", str(SAMPLE), "--limit", "40", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "40 fetched = 40 new" in done.stdout
     return folder
@@ -36,7 +37,7 @@ def test_help_answers_at_once(tmp_path: Path) -> None:
     seconds = []
     for _ in range(4):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = matlake("--help", cwd=tmp_path)
+        done = as_a_process("--help", cwd=tmp_path)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         # Processor time: the clock on the wall also counts the tests beside this one.
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
@@ -52,8 +53,8 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_json_is_all_that_stdout_holds(filled: Path) -> None:
-    done = matlake("sql", "select calculation_id, elements, hubbard_u_ev, band_gap_ev from calculations",
-                   "--format", "json", cwd=filled, MATLAKE_ROOT="lake")
+    done = as_a_process("sql", "select calculation_id, elements, hubbard_u_ev, band_gap_ev from calculations",
+                        "--format", "json", cwd=filled, MATLAKE_ROOT="lake")
     rows = json.loads(done.stdout)
     assert len(rows) == 40
     assert isinstance(rows[0]["elements"], list)
@@ -99,6 +100,14 @@ def test_mistakes_end_as_one_message(filled: Path, words: tuple[str, ...], said:
     assert done.returncode == 1
     assert done.stderr.startswith("matlake: ")
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_mistake_ends_the_process_with_a_message(tmp_path: Path) -> None:
+    done = as_a_process("ingest", "icsd", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("matlake: ")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
