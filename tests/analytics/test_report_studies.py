@@ -16,6 +16,7 @@ from analytics.report.page import environment_of
 from analytics.report.plot import Line, Mark, Scales, plot
 from analytics.report.sections import complexity, expressivity, formulas, search
 from analytics.report.sections.contents import sources_of
+from analytics.report.studies.expansion_curves import Curve, answers
 from lake.store.lake import Lake
 
 SECTIONS = {"search": search, "expressivity": expressivity, "formulas": formulas, "complexity": complexity}
@@ -92,21 +93,54 @@ def test_where_curves_turn_and_whether_nonlinear_is_better(full_lake: Lake, full
                 if r["pool"] == "large" and r["degree"] == 1}
     better = sum(r["cv_rmse"] < standard[r["n_features"]] for r in paths if r["n_features"] in standard)
     assert 0 < better <= 4
-    assert ("Large pool, degree 3 against standard at equal numbers of features: on the fit better at 4 of 4; under "
-            f"cross-validation better at {better} of 4.") in said
-    assert re.search(rf"nonlinear, degree 3 large {least['n_features']} {least['cv_rmse']:.4f}", said)
+    assert "Large pool, degree 3 against standard: better on the fit, better under cross-validation." in said
+    assert f"lower at {better} of 4 equal numbers of features" in said
+    assert re.search(rf"nonlinear, degree 3 large 19,683 {least['n_features']} {least['cv_rmse']:.4f} ± 0.0010", said)
+    assert f"turns at {least['n_features']}: more features predict worse" in said
     assert "3 structures could not be mapped" in said
     assert "3 × too_distorted" in said
 
 
-@pytest.mark.parametrize("cross_validated", [True, False])
-def test_a_curve_that_does_not_turn_is_not_said_to(cross_validated: bool) -> None:
-    base = {"degree": 1, "method": "omp", "parent": "*", "pool": "small"}
-    curve = [base | {"n_features": n, "fit_rmse": 1 / n, "cv_rmse": 2 / n if cross_validated else None}
-             for n in (1, 2, 3)]
-    found = expressivity.turn_of(curve)
-    assert not found["turns"]
-    assert (found["best"] is None) != cross_validated
+def test_fit_and_cross_validation_stand_side_by_side_on_the_same_axes(full: str) -> None:
+    halves = re.findall(r'<div class="halves">(.*?</svg></div>)</div>', part(full, "expressivity"), re.DOTALL)
+    assert len(halves) == 2
+    marks = [re.findall(r'<text x="[^"]+" y="[^"]+" text-anchor="(?:end|middle)">([^<]+)</text>', svg)
+             for one in halves for svg in re.findall(r"<svg.*?</svg>", one, re.DOTALL)]
+    assert len(marks) == 4
+    assert all(one == marks[0] and len(one) >= 6 for one in marks)
+
+
+def curve(*errors: float | None, spread: float | None = None, degree: int = 1) -> Curve:
+    base = {"degree": degree, "method": "omp", "parent": "*", "pool": "small", "cv_rmse_spread": spread}
+    return Curve(tuple(base | {"n_features": n, "fit_rmse": 1 / n / degree, "cv_rmse": error}
+                       for n, error in enumerate(errors, start=1)))
+
+
+@pytest.mark.parametrize(("given", "expected"), [
+    (curve(3.0, 2.0, 1.0), "does not turn up to 3"),
+    (curve(None, None), "not cross-validated"),
+    (curve(3.0, 1.0, 2.0), "turns at 2: more features predict worse"),
+    (curve(3.0, 1.0, 2.0, spread=1.5), "flat from 2 on, within the standard error"),
+    (curve(3.0, 1.0, 0.9, spread=0.2), "flat from 2 on, within the standard error"),
+    (curve(1.0, None, 2.0, None), "turns at 1: more features predict worse"),
+])
+def test_where_a_curve_turns_is_said_with_its_standard_error(given: Curve, expected: str) -> None:
+    assert given.turn() == expected
+
+
+@pytest.mark.parametrize(("errors", "spread", "expected"), [
+    ((3.0, 0.5), 0.1, "better on the fit, better under"),
+    ((3.0, 0.95), 0.1, "better on the fit, no clear difference under"),
+    ((3.0, 2.0), 0.1, "better on the fit, worse under"),
+    ((None, None), None, "better on the fit, not known under"),
+])
+def test_nonlinear_is_better_only_by_more_than_the_standard_errors(
+    errors: tuple[float | None, ...], spread: float | None, expected: str,
+) -> None:
+    (verdict, numbers), = answers([curve(3.0, 1.0, spread=0.1), curve(*errors, spread=spread, degree=2)], "eV")
+    assert expected in verdict
+    assert "lower at 2 of 2" in numbers
+    assert answers([curve(1.0, degree=2)], "eV") == []
 
 
 def test_formulas_are_there_to_be_read_and_run(full: str) -> None:

@@ -89,4 +89,4 @@ def _figure(rows: list[Row], unit: str) -> Markup | None:
         lines.append(Line(tuple(points), words, css))
         marks += [Mark(x, y, f"{words}, dimension {x:g}: {number(y, 4)} {unit}", css) for x, y in points]
     return plot("Error by dimension of the descriptor.", lines, marks, Scales(
-        ("dimension", f"RMSE ({unit})"), (False, False), lambda value: f"{value:g}"), NARROW) if marks else None
+        ("dimension", f"RMSE ({unit})"), (False, False)), NARROW) if marks else None

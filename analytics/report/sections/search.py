@@ -149,7 +149,7 @@ def _pareto(trials: list[Row], unit: str) -> Markup | None:
                   "s1" if point in best else "s-other") for t, point in zip(known, points, strict=True)]
     line = Line(tuple(front(points)), "not beaten in both", "s1")
     return plot("Validation error against the time of a prediction.", [line], marks, Scales(
-        ("time of a prediction (ms per crystal)", f"validation RMSE ({unit})"), (True, True), "{:g}".format), NARROW)
+        ("time of a prediction (ms per crystal)", f"validation RMSE ({unit})"), whole=False), NARROW)
 
 
 def _curves(asker: Asker, row: Row, trials: list[Row]) -> Markup | None:
