@@ -17,6 +17,7 @@ from analytics.report.plot import Line, Mark, Scales, plot
 from analytics.report.sections import complexity, expressivity, formulas, search
 from analytics.report.sections.contents import sources_of
 from analytics.report.studies.expansion_curves import Curve, answers
+from analytics.report.studies.front import front
 from lake.store.lake import Lake
 
 SECTIONS = {"search": search, "expressivity": expressivity, "formulas": formulas, "complexity": complexity}
@@ -78,7 +79,7 @@ def test_what_searching_gained_and_cost_is_said(full: str) -> None:
 def test_the_front_holds_the_candidates_that_none_beats(full_lake: Lake) -> None:
     trials = [t for t in full_lake.read("trials").to_pylist() if t["state"] == "completed"]
     points = [(t["prediction_ms"], t["validation_rmse"]) for t in trials]
-    found = set(search.front(points))
+    found = set(front(points))
     expected = study_lakes.expected_front(trials)
     assert {t["trial"] for t in trials if (t["prediction_ms"], t["validation_rmse"]) in found} == expected
     assert 1 < len(expected) < len(trials)

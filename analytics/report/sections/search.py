@@ -12,6 +12,7 @@ from analytics.report.formats import count, counted, number
 from analytics.report.labels import label
 from analytics.report.plot import NARROW, WIDE, Line, Mark, Scales, plot
 from analytics.report.section import Caption, Section, Sources, cut
+from analytics.report.studies.front import front
 
 TITLE = "Architecture search"
 LEAD = (
@@ -118,15 +119,6 @@ def by_size(trials: list[Row]) -> Row | None:
                 "best": best[size] == low}
 
     return {"channels": channels, "lines": [(one, [cell((one, width)) for width in channels]) for one in steps]}
-
-
-def front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other beats in both coordinates, by the first one."""
-    found: list[tuple[float, float]] = []
-    for x, y in sorted(points):
-        if not found or y < found[-1][1]:
-            found.append((x, y))
-    return found
 
 
 def parameters(trial: Row) -> str:
