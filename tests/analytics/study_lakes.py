@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from model_lakes import put
@@ -14,8 +15,14 @@ from lake.store.lake import Lake
 HOSTILE = '"><script>alert(1)</script>'
 
 
-def search(lake: Lake, n: int = 18, name: str = "gaps") -> list[dict[str, Any]]:
-    """A search of n candidates over steps 2–4 and channels 64–256: a third ended early, one failed."""
+def search(
+    lake: Lake, n: int = 18, name: str = "gaps", row: dict[str, Any] | None = None,
+    more: Callable[[int], dict[str, Any]] = lambda _: {},
+) -> list[dict[str, Any]]:
+    """A search of n candidates over steps 2–4 and channels 64–256: a third ended early, one failed.
+
+    ``row`` replaces columns of the search, ``more`` those of a candidate.
+    """
     search_id, trials, curves = f"{name}.1", [], []
     for trial in range(n):
         steps, channels = 2 + trial % 3, 64 * 2 ** (trial // 3 % 3)
@@ -30,12 +37,14 @@ def search(lake: Lake, n: int = 18, name: str = "gaps") -> list[dict[str, Any]]:
             "training_steps": done, "best_step": done, "validation_rmse": error, "validation_mae": error,
             "seconds": 2.0, "prediction_ms": 0.01 * channels * steps, "n_stacked": 3, "seed": trial, "device": "cpu",
             "ended_at": NOW,
-        })
+        } | more(trial))
+        error = trials[-1]["validation_rmse"]
         curves += [{"search_id": search_id, "trial": trial, "step": step, "train_loss": 1.0,
                     "validation_rmse": error * (1 + 100 / step), "validation_mae": error}
                    for step in range(100, done + 1, 100) if error is not None]
     known = [t["validation_rmse"] for t in trials if t["state"] == "completed"]
-    best = min(known)
+    best = min(known, default=0.5)
+    known = known or [best]
     put(lake, "trials", trials)
     put(lake, "trial_curves", curves)
     put(lake, "searches", [{
@@ -48,7 +57,7 @@ def search(lake: Lake, n: int = 18, name: str = "gaps") -> list[dict[str, Any]]:
         "median_rmse": sorted(known)[len(known) // 2], "gain": 1 - best / (sum(known) / len(known)),
         "device_hours": 0.5, "full_device_hours": 1.25, "price_per_hour": 2.0, "cost": 1.0, "full_cost": 2.5,
         "model_id": "gaps-best.1", "promotion": "turned down", "seconds": 1800.0, "created_at": NOW,
-    }])
+    } | (row or {})])
     return trials
 
 

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from analytics.report.axes import MOST_MARKS, Box, LinearAxis, LogAxis, texts
+from analytics.report.models import kinds
 from analytics.report.models.calibration import calibration
 from analytics.report.models.curves import MOST_POINTS, Curve, _thinned, colours_of, curves_figure
 from analytics.report.models.element_errors import element_table
+from analytics.report.models.limits import limits
 from analytics.report.models.slices import MOST_SLICES, slice_lines
 from analytics.report.plot import HALF, NARROW, WIDE
 from analytics.report.png import palette_png
 from analytics.report.section import Sources
 from ml.predict.calibration import as_json, calibrate
+from ml.spec import KINDS
 
 ENDS = [(1, 1), (1, 2), (0.03, 0.9), (1, 10**7), (1e-12, 1e12), (0.061, 0.062), (500, 20_000), (0.13, 0.95),
         (0.22, 0.41), (4e-6, 9e-5), (0.9, 1.1), (95, 105)]
@@ -164,3 +167,23 @@ def test_a_calibration_on_real_errors_is_that_of_the_model() -> None:
     assert f"calibrated {100 * found['coverage'][place]:.1f}" in drawn.words.replace("\u202f", "")
     assert "200 test rows" in drawn.words
     assert f"{found['floor']:.3f} eV" in drawn.words
+
+
+@pytest.mark.parametrize(("kind", "expected"), [
+    ("mpeu", "a single network"), ("schnet", "a single network"), ("painn", "a single network"),
+    ("mlp", "a single network"), ("forest", "a single forest"), ("expansion", "a single cluster expansion"),
+    ("sisso", "a single formula"), ("ensemble", "an ensemble of a single network"),
+])
+def test_a_model_of_one_member_is_called_by_its_kind(kind: str, expected: str) -> None:
+    row = {"n_members": 1, "calibration_json": None, "settings_json": None, "target": "band_gap_ev", "kind": kind}
+    said = limits(row, [], [], Sources((), {}))
+    assert f"It is {expected}: it states no uncertainty." in said
+    assert any("parent lattices" in text for text in said) == (kind == "expansion")
+    assert any("columns" in text for text in said) == (kind == "sisso")
+
+
+def test_every_kind_of_model_has_its_words() -> None:
+    assert set(kinds.SINGLE) == set(KINDS)
+    assert kinds.described("expansion", 1) == "cluster expansion"
+    assert kinds.described("forest", 1) == "forest, 1 member"
+    assert kinds.described("ensemble", 3) == "ensemble of several networks, 3 members"
