@@ -89,8 +89,8 @@ def _captions(asker: Asker, rows: list[Row], comparisons: list[Row], measure: st
     explained = RMSLE if measure == "rmsle" else ""
     return {
         "caption": Caption(
-            f"{title} on {on} against the complexity C(h) with {counted_as}. The line of a class joins its models that "
-            f"none of fewer or as many beats.{explained}", asker.made_from("complexities"), how_many, origin),
+            f"{title} on {on} against the complexity C(h) with {counted_as}. A line joins the models of a class "
+            f"that no simpler one of it beats.{explained}", asker.made_from("complexities"), how_many, origin),
         "comparison_caption": Caption(
             f"{title} of two models on the same {on}; the difference is right minus left with its 95 % interval from a "
             "paired bootstrap over materials. Where the interval holds 0, the rows do not decide which is better. "

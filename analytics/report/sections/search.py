@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from analytics.report.ask import Asker
-from analytics.report.formats import count, counted
+from analytics.report.formats import count, counted, digits_of
 from analytics.report.labels import label
 from analytics.report.section import Caption, Section, Sources, cut
 from analytics.report.studies.search_figures import curves_figure, pareto_figure
@@ -57,7 +57,8 @@ def _part(asker: Asker, row: Row, sources: Sources) -> Row:
     return {
         "search": row, "quantity": label(row["target"]), "facts": facts(row, sources), "tiles": tiles(row, digits),
         "figure": by_size(trials), "one_size": one_size(trials), "pareto": pareto, "curves": curves, "curve_keys": keys,
-        "digits": digits, "unit": unit, "candidates": candidates, "left_out": max(0, len(trials) - len(candidates)),
+        "digits": digits, "digits_ms": digits_of(t["prediction_ms"] for t in candidates), "unit": unit,
+        "candidates": candidates, "left_out": max(0, len(trials) - len(candidates)),
         "failed": failed[:MOST_CANDIDATES], "n_failed": len(failed), "reasons_left_out": len(failed) > MOST_CANDIDATES,
     } | _captions(asker, row, trials, n_timed, n_curves)
 
@@ -69,9 +70,9 @@ def _captions(asker: Asker, row: Row, trials: list[Row], n_timed: int, n_curves:
     return {
         "figure_caption": Caption(
             f"Least validation RMSE ({unit}) of the candidates of a size that were trained to the end (Figure 7 of "
-            "Speckhard et al.), and how many of those tried they are. Darker is better, the frame marks the best. The "
-            "gain is 1 − best / mean over candidates trained to the end; in the paper 474 against 556 meV, 14.7 %.",
-            made_from, done, origin),
+            "Speckhard et al.), and how many of those tried they are. The stronger the colour the better; the frame "
+            "marks the best. The gain is 1 − best / mean over candidates trained to the end; in the paper 474 against "
+            "556 meV, 14.7 %.", made_from, done, origin),
         "pareto_caption": Caption(
             f"Validation RMSE ({unit}) against the time of a prediction. Orange: the Pareto front, candidates that no "
             "other beats in both.", made_from, f"{counted(n_timed, 'candidate')} trained to the end", origin),
