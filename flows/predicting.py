@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics.report.models.kinds import single
 from flows.terminal import emit, err
 from lake.errors import InputError, SettingsError
 from ml.data.checks import HULL, reference_of
@@ -20,6 +21,7 @@ from ml.predict.levels import Levels, Value, parsed
 from ml.predict.predict import LEVEL, calibration_of, domain_of, predict_rows
 from ml.predict.source import model_of, rows_of, save_predictions
 from ml.predict.structures import STDIN, read_structures
+from ml.spec import TRAINED_KINDS
 
 if TYPE_CHECKING:
     from lake.store.lake import Lake
@@ -153,7 +155,9 @@ def about(model: Model) -> Iterator[str]:
     elif model.spec.n_members > 1:
         yield "Its members' spread was never calibrated: no uncertainty is stated."
     else:
-        yield "It is a single network, which states no uncertainty: matlake train … --members 4 trains one that does."
+        kind = model.spec.kind
+        more = ": matlake train … --members 4 trains several that do" if kind in TRAINED_KINDS else ""
+        yield f"It is {single(kind)}, which states no uncertainty{more}."
     if domain_of(model) is None:
         yield "It was saved without what it has seen: whether materials lie outside cannot be said."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,12 @@ def number(value: Any, digits: int = 2) -> str:
     if not text.strip("-0.,"):
         text = text.lstrip("-")
     return text.replace("-", "−")
+
+
+def digits_of(values: Iterable[float | None], significant: int = 3, most: int = 6) -> int:
+    """Decimals with which the least of some positive values keeps its significant digits."""
+    least = min((v for v in values if v is not None and math.isfinite(v) and v > 0), default=1.0)
+    return min(most, max(0, significant - 1 - math.floor(math.log10(least) + 1e-12)))
 
 
 def signed(value: Any, digits: int = 3) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from analytics.report.axes import Axis, Box, LinearAxis, LogAxis, frame
-from analytics.report.formats import count
 from analytics.report.svg import drawing, tag
 
 WIDE = Box()
-NARROW = Box(460.0, 320.0, 84.0, 22.0, 12.0, 56.0)
+NARROW = Box(460.0, 320.0, 72.0, 34.0, 12.0, 56.0, 17.0)
+HALF = Box(480.0, 330.0, 72.0, 34.0, 12.0, 56.0, 17.0)
+"""Of two figures side by side."""
 MARGIN = 0.06
 """Share of an axis that stays free at both ends."""
+LEAST_RATIO = 1.15
+"""Of the ends of a logarithmic axis: what differs less is not drawn as if it were far apart."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Scales:
-    """What both axes are: logarithmic or not, their titles, and how a value from left to right is written."""
+    """What both axes are.
+
+    Attributes:
+        titles: of both, units included.
+        log: whether each is logarithmic.
+        whole: whether values from left to right are whole numbers.
+        ends: values that both axes reach at least, so that figures side by side have the same.
+    """
 
     titles: tuple[str, str]
     log: tuple[bool, bool] = (True, True)
-    text: Callable[[float], str] = count
+    whole: bool = True
+    ends: tuple[Sequence[float], Sequence[float]] = ((), ())
 
 
 def plot(
@@ -63,9 +74,10 @@ def plot(
     points = [point for line in kept for point in line.points] + [(mark.x, mark.y) for mark in dots]
     if not points:
         return None
-    across = box.across(*_axis([x for x, _ in points], scales.log[0]))
-    up = box.up(*_axis([y for _, y in points], scales.log[1]))
-    drawn = [*frame(box, across, up, scales.titles, scales.text), *_lines(kept, across, up),
+    up = box.up(*_axis([*(y for _, y in points), *scales.ends[1]], scales.log[1]))
+    box = box.beside(up)
+    across = box.across(*_axis([*(x for x, _ in points), *scales.ends[0]], scales.log[0]), scales.whole)
+    drawn = [*frame(box, across, up, scales.titles), *_lines(kept, across, up),
              *(_mark(mark, across, up) for mark in dots)]
     return drawing(box.width, box.height, title, *drawn)
 
@@ -89,7 +101,8 @@ def _shown(point: tuple[float, float], scales: Scales) -> bool:
 def _axis(values: Sequence[float], log: bool) -> tuple[type[LogAxis] | type[LinearAxis], float, float]:
     low, high = min(values), max(values)
     if log:
-        factor = max(high / low, 1.2) ** MARGIN
+        ratio = high / low
+        factor = max(ratio ** (0.5 + MARGIN), LEAST_RATIO**0.5) / ratio**0.5
         return LogAxis, low / factor, high * factor
     margin = MARGIN * ((high - low) or abs(high) or 1.0)
     return LinearAxis, max(0.0, low - margin) if low >= 0 else low - margin, high + margin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from model_lakes import put
@@ -14,32 +15,45 @@ from lake.store.lake import Lake
 HOSTILE = '"><script>alert(1)</script>'
 
 
-def search(lake: Lake, n: int = 18, name: str = "gaps") -> list[dict[str, Any]]:
-    """A search of n candidates over steps 2–4 and channels 64–256: a third ended early, one failed."""
-    search_id, trials, curves = f"{name}.1", [], []
+def candidates(
+    n: int = 18, name: str = "gaps", more: Callable[[int], dict[str, Any]] = lambda _: {},
+) -> list[dict[str, Any]]:
+    """Candidates over steps 2–4 and channels 64–256: a third ended early, one failed; ``more`` replaces columns."""
+    trials = []
     for trial in range(n):
         steps, channels = 2 + trial % 3, 64 * 2 ** (trial // 3 % 3)
         state = "failed" if trial == n - 1 else "pruned" if trial % 3 == 2 else "completed"
         error = None if state == "failed" else 0.4 + 0.1 / steps + 8.0 / channels + 0.01 * (trial % 5)
         done = 1_000 if state == "completed" else 300
         trials.append({
-            "search_id": search_id, "trial": trial, "state": state,
+            "search_id": f"{name}.1", "trial": trial, "state": state,
             "reason": None if state == "completed" else f"{state}: {HOSTILE}",
             "parameters_json": json.dumps({"model.steps": steps, "model.channels": channels, "rate": 1e-4}),
             "message_passing_steps": steps, "channels": channels, "n_parameters": 1_000 * channels,
             "training_steps": done, "best_step": done, "validation_rmse": error, "validation_mae": error,
             "seconds": 2.0, "prediction_ms": 0.01 * channels * steps, "n_stacked": 3, "seed": trial, "device": "cpu",
             "ended_at": NOW,
-        })
-        curves += [{"search_id": search_id, "trial": trial, "step": step, "train_loss": 1.0,
-                    "validation_rmse": error * (1 + 100 / step), "validation_mae": error}
-                   for step in range(100, done + 1, 100) if error is not None]
+        } | more(trial))
+    return trials
+
+
+def search(
+    lake: Lake, n: int = 18, name: str = "gaps", row: dict[str, Any] | None = None,
+    more: Callable[[int], dict[str, Any]] = lambda _: {},
+) -> list[dict[str, Any]]:
+    """A search of :func:`candidates`; ``row`` replaces columns of the search."""
+    trials = candidates(n, name, more)
     known = [t["validation_rmse"] for t in trials if t["state"] == "completed"]
-    best = min(known)
+    best = min(known, default=0.5)
+    known = known or [best]
     put(lake, "trials", trials)
-    put(lake, "trial_curves", curves)
+    put(lake, "trial_curves", [
+        {"search_id": f"{name}.1", "trial": t["trial"], "step": step, "train_loss": 1.0,
+         "validation_rmse": t["validation_rmse"] * (1 + 100 / step), "validation_mae": t["validation_rmse"]}
+        for t in trials if t["validation_rmse"] is not None for step in range(100, t["training_steps"] + 1, 100)
+    ])
     put(lake, "searches", [{
-        "search_id": search_id, "name": name, "kind": "mpeu", "target": "band_gap_ev", "unit": "eV",
+        "search_id": f"{name}.1", "name": name, "kind": "mpeu", "target": "band_gap_ev", "unit": "eV",
         "sources": ["mp"], "subset": "oxides", "subset_version": 2, "table_versions": [("calculations", 1)],
         "data_sha256": "d", "space_json": "{}", "settings_json": "{}", "sampler": "tpe", "pruner": "hyperband",
         "n_candidates": n, "n_completed": len(known), "n_pruned": n - 1 - len(known), "n_failed": 1,
@@ -48,7 +62,7 @@ def search(lake: Lake, n: int = 18, name: str = "gaps") -> list[dict[str, Any]]:
         "median_rmse": sorted(known)[len(known) // 2], "gain": 1 - best / (sum(known) / len(known)),
         "device_hours": 0.5, "full_device_hours": 1.25, "price_per_hour": 2.0, "cost": 1.0, "full_cost": 2.5,
         "model_id": "gaps-best.1", "promotion": "turned down", "seconds": 1800.0, "created_at": NOW,
-    }])
+    } | (row or {})])
     return trials
 
 
@@ -106,7 +120,9 @@ def formulas(
     return rows
 
 
-def complexities(lake: Lake, study: str | None = "forest-against-network", prefix: str = "") -> list[dict[str, Any]]:
+def complexities(
+    lake: Lake, study: str | None = "forest-against-network", prefix: str = "", rmsle: float | None = None,
+) -> list[dict[str, Any]]:
     """Networks and forests of growing size on the same rows."""
     rows = []
     for place in range(4):
@@ -121,10 +137,28 @@ def complexities(lake: Lake, study: str | None = "forest-against-network", prefi
                 "n_trees": 5 if kind == "forest" else None, "n_leaves": size // 2 if kind == "forest" else None,
                 "coefficient_additive": 1.0, "coefficient_linear": 1.0, "coefficient_nonlinear": 1.0,
                 "complexity": float(size), "evaluated_on": "test", "n": 50, "mae": error, "rmse": error * 1.3,
-                "rmsle": None, "train_mae": error / 2, "train_rmse": error / 2, "settings_json": "{}",
+                "rmsle": rmsle, "train_mae": error / 2, "train_rmse": error / 2, "settings_json": "{}",
                 "created_at": NOW,
             })
     put(lake, "complexities", rows)
+    return rows
+
+
+def comparisons(
+    lake: Lake, measure: str = "mae", comparison: str = "forest-against-network", prefix: str = "",
+) -> list[dict[str, Any]]:
+    """Network against forest at every size of :func:`complexities`: the first decided, the others not."""
+    rows = [{
+        "comparison": comparison, "left_id": f"{prefix}forest-{place}", "right_id": f"{prefix}mlp-{place}",
+        "left_kind": "forest", "right_kind": "mlp", "pairing": "parameters" if place < 3 else "best",
+        "left_parameters": 100 * 10**place, "right_parameters": 101 * 10**place, "target": "band_gap_ev",
+        "unit": "eV" if measure == "mae" else None, "measure": measure, "left_error": 0.4, "right_error": 0.42,
+        "difference": 0.02, "difference_low": 0.01 if place == 0 else -0.01, "difference_high": 0.05, "n": 50,
+        "n_materials": 40, "paper_left": 0.469, "paper_right": 0.515,
+        "reasons": [f"Data: 50 rows of the study {comparison} {HOSTILE}", f"Pairing {place}"],
+        "data_sha256": f"d{prefix}", "created_at": NOW,
+    } for place in range(4)]
+    put(lake, "model_comparisons", rows)
     return rows
 
 
@@ -135,6 +169,7 @@ def put_studies(lake: Lake) -> Lake:
     expansion(lake)
     formulas(lake)
     complexities(lake)
+    comparisons(lake)
     lake.refresh()
     return lake
 

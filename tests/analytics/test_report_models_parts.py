@@ -2,30 +2,73 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any
 
 import numpy as np
 import pytest
 
-from analytics.report.axes import MOST_MARKS, LogAxis
+from analytics.report.axes import MOST_MARKS, Box, LinearAxis, LogAxis, texts
+from analytics.report.models import kinds
 from analytics.report.models.calibration import calibration
 from analytics.report.models.curves import MOST_POINTS, Curve, _thinned, colours_of, curves_figure
 from analytics.report.models.element_errors import element_table
+from analytics.report.models.limits import limits
 from analytics.report.models.slices import MOST_SLICES, slice_lines
+from analytics.report.plot import HALF, NARROW, WIDE
 from analytics.report.png import palette_png
 from analytics.report.section import Sources
 from ml.predict.calibration import as_json, calibrate
+from ml.spec import KINDS
+
+ENDS = [(1, 1), (1, 2), (0.03, 0.9), (1, 10**7), (1e-12, 1e12), (0.061, 0.062), (500, 20_000), (0.13, 0.95),
+        (0.22, 0.41), (4e-6, 9e-5), (0.9, 1.1), (95, 105)]
 
 
-@pytest.mark.parametrize(
-    ("low", "high"), [(1, 1), (1, 2), (0.03, 0.9), (1, 10**7), (1e-12, 1e12), (0.061, 0.062), (500, 20_000)]
-)
+@pytest.mark.parametrize(("low", "high"), ENDS)
 def test_logarithmic_ticks_are_few_inside_and_round(low: float, high: float) -> None:
     marks = LogAxis(low, high, 0.0, 100.0).marks()
-    assert len(marks) <= MOST_MARKS
+    assert min(3, len({low, high})) <= len(marks) <= MOST_MARKS
+    assert len(marks) >= 3 or low == high
     assert marks == sorted(marks)
-    assert all(low * 0.999 <= mark <= high * 1.001 and f"{mark:.0e}"[0] in "1235" for mark in marks)
+    assert all(low * 0.999 <= mark <= high * 1.001 for mark in marks)
+    # Round: of one digit, or evenly spaced by a step of one digit.
+    step = marks[-1] - marks[-2] if len(marks) > 1 else marks[0]
+    assert all(f"{mark:.0e}"[0] in "1235" for mark in marks) or abs(step / float(f"{step:.0e}") - 1) < 1e-6
+
+
+@pytest.mark.parametrize(("low", "high"), [(low, high) for low, high in ENDS if low < high])
+@pytest.mark.parametrize("box", [WIDE, NARROW, HALF])
+def test_texts_of_marks_are_at_least_three_and_never_on_each_other(low: float, high: float, box: Box) -> None:
+    up = box.up(LogAxis, low, high)
+    heights = [up.place(value) for value in box.heights(up)]
+    assert len(heights) >= 3
+    assert min(a - b for a, b in itertools.pairwise(heights)) >= box.font
+    box = box.beside(up)
+    across = box.across(LogAxis, low, high)
+    marks = box.widths(across)
+    assert len(marks) >= 2
+    half = [len(text) * 0.6 * box.font / 2 for text in texts(marks)]
+    places = [across.place(value) for value in marks]
+    assert all(b - a >= x + y for (a, b), (x, y) in zip(itertools.pairwise(places), itertools.pairwise(half),
+                                                        strict=True))
+    assert len(set(texts(marks))) == len(marks)
+
+
+def test_whole_numbers_are_marked_at_whole_numbers() -> None:
+    for axis in (LogAxis, LinearAxis):
+        marks = HALF.widths(HALF.across(axis, 0.9, 3.2, whole=True))
+        assert marks == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("values", "expected"), [
+    ([0.2, 0.3, 0.5], ["0.2", "0.3", "0.5"]), ([0.25, 0.3, 0.35], ["0.25", "0.30", "0.35"]),
+    ([1, 100, 10_000, 1e6], ["1", "100", "10,000", "10⁶"]), ([2e-5, 5e-5], ["2·10⁻⁵", "5·10⁻⁵"]),
+    ([0.0], ["0"]), ([], []),
+])
+def test_marks_are_written_as_short_as_they_go(values: list[float], expected: list[str]) -> None:
+    assert texts(values) == expected
 
 
 def test_a_logarithmic_axis_stays_inside_its_ends() -> None:
@@ -124,3 +167,23 @@ def test_a_calibration_on_real_errors_is_that_of_the_model() -> None:
     assert f"calibrated {100 * found['coverage'][place]:.1f}" in drawn.words.replace("\u202f", "")
     assert "200 test rows" in drawn.words
     assert f"{found['floor']:.3f} eV" in drawn.words
+
+
+@pytest.mark.parametrize(("kind", "expected"), [
+    ("mpeu", "a single network"), ("schnet", "a single network"), ("painn", "a single network"),
+    ("mlp", "a single network"), ("forest", "a single forest"), ("expansion", "a single cluster expansion"),
+    ("sisso", "a single formula"), ("ensemble", "an ensemble of a single network"),
+])
+def test_a_model_of_one_member_is_called_by_its_kind(kind: str, expected: str) -> None:
+    row = {"n_members": 1, "calibration_json": None, "settings_json": None, "target": "band_gap_ev", "kind": kind}
+    said = limits(row, [], [], Sources((), {}))
+    assert f"It is {expected}: it states no uncertainty." in said
+    assert any("parent lattices" in text for text in said) == (kind == "expansion")
+    assert any("columns" in text for text in said) == (kind == "sisso")
+
+
+def test_every_kind_of_model_has_its_words() -> None:
+    assert set(kinds.SINGLE) == set(KINDS)
+    assert kinds.described("expansion", 1) == "cluster expansion"
+    assert kinds.described("forest", 1) == "forest, 1 member"
+    assert kinds.described("ensemble", 3) == "ensemble of several networks, 3 members"

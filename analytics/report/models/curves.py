@@ -97,12 +97,13 @@ def curves_figure(curves: Sequence[Curve], unit: str, title: str) -> Markup | No
     steps = [step for curve in curves for step, _, _ in curve.points]
     # A model that learns its rows by heart would take the axis for itself.
     low = min(validation or train) * 0.5 if not train else max(min([*train, *validation]), min(validation or train) / 4)
-    across = BOX.across(LogAxis, min(steps), max(steps))
     up = BOX.up(LogAxis, low * 0.94, max([*validation, *train]) * 1.06)
-    drawn = frame(BOX, across, up, ("gradient steps (of a forest: trees)", f"MAE ({unit})"), count)
+    box = BOX.beside(up)
+    across = box.across(LogAxis, min(steps), max(steps), whole=True)
+    drawn = frame(box, across, up, ("gradient steps (of a forest: trees)", f"MAE ({unit})"))
     for curve in curves:
         drawn += _line(curve, across, up, unit)
-    return drawing(BOX.width, BOX.height, title, *drawn)
+    return drawing(box.width, box.height, title, *drawn)
 
 
 def _line(curve: Curve, across: Axis, up: Axis, unit: str) -> list[Markup]:

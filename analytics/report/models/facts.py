@@ -11,6 +11,7 @@ from analytics.report.ask import Asker
 from analytics.report.formats import count, counted, moment, number, shortened, signed
 from analytics.report.labels import label
 from analytics.report.models.experiment import ROAD_WORDS, TOGETHER, Row
+from analytics.report.models.kinds import TRAINED_ALONE, described
 from analytics.report.models.limits import limits
 from analytics.report.models.matrix import interval
 from analytics.report.section import Sources
@@ -71,8 +72,8 @@ def facts_of(asker: Asker, row: Row, sources: Sources) -> Facts:
     names = " + ".join(sources.short(name) for name in row["sources"])
     quantity = label(row["target"]).text
     summary = (
-        f"Predicts the {quantity} ({row['unit']}) of a crystal; {row['kind']}, "
-        f"{counted(row['n_members'], 'member')}, trained on {counted(row['n_train'], 'row')} of {names}."
+        f"Predicts the {quantity} ({row['unit']}) of a crystal; "
+        f"{described(row['kind'], row['n_members'])}, trained on {counted(row['n_train'], 'row')} of {names}."
     )
     return Facts(
         model_id, summary, _about(row, quantity), _data(row, names), _licence(row), _citations(row, sources),
@@ -130,11 +131,14 @@ def _citations(row: Row, sources: Sources) -> Pairs:
 
 def _training(row: Row) -> Pairs:
     steps = f"{count(row['steps'])}, the best one {count(row['best_step'])}" if row["steps"] is not None else "–"
+    steps += f"; stopped by {row['stopped']}" if row["stopped"] else ""
+    alone = row["kind"] in TRAINED_ALONE
+    members = "" if alone else f" × {counted(row['n_members'], 'member')}"
     libraries = _leaves("", _read(row["library_versions_json"]))
     return [
-        ("parameters", f"{count(row['n_parameters'])} × {counted(row['n_members'], 'member')}"),
+        ("parameters", f"{count(row['n_parameters'])}{members}"),
         ("seed", str(row["seed"])),
-        ("steps", steps + (f"; stopped by {row['stopped']}" if row["stopped"] else "")),
+        *([] if alone else [("steps", steps)]),
         ("time", f"{number(row['seconds'], 0)} s on {row['device']}"),
         ("code", row["code_version"]),
         ("libraries", ", ".join(f"{name} {version}" for name, version in libraries) or "–"),

@@ -9,6 +9,7 @@ from typing import Any
 from analytics.report.elements import PLACES
 from analytics.report.formats import count, number, signed
 from analytics.report.models.experiment import TOGETHER, Row
+from analytics.report.models.kinds import of_the_kind, single
 from analytics.report.section import Sources
 from lake.crystal.formula import SYMBOLS
 
@@ -31,13 +32,10 @@ def limits(
     seen = _elements(elements) or _known(row["settings_json"])
     found = [*seen, *_reference(row), *_elsewhere(row, evaluated, sources)]
     if row["n_members"] == 1 and not row["calibration_json"]:
-        found.append("It is a single network or forest: it states no uncertainty.")
+        found.append(f"It is {single(row['kind'])}: it states no uncertainty.")
     elif not row["calibration_json"]:
         found.append("Its uncertainties are not calibrated: they are the spread of its members.")
-    found.append(
-        "It knows relaxed crystals as databases hold them: not molecules, surfaces, defects, or structures far from "
-        "equilibrium."
-    )
+    found += of_the_kind(row["kind"])
     return found
 
 

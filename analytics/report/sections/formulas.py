@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from analytics.report.ask import Asker
-from analytics.report.formats import MISSING, count, counted, number, percent
+from analytics.report.formats import MISSING, count, counted, digits_of, number, percent
 from analytics.report.labels import label
 from analytics.report.plot import NARROW, Line, Mark, Scales, plot
 from analytics.report.section import Caption, Section, Sources, cut
@@ -46,19 +46,25 @@ def _part(asker: Asker, rows: list[Row], sources: Sources) -> Row:
     unit = first["unit"] or "no unit"
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     n_rows = sum(row["n_rows"] for row in rows if row["dimension"] == first["dimension"])
+    regression, held = first["kind"] == "regression", any(row["cv_rmse"] is not None for row in rows)
     caption = Caption(
-        f"{'Errors' if first['kind'] == 'regression' else 'Shares of rows in their class'} by dimension. "
+        f"{'Errors' if regression else 'Shares of rows in their class'} by dimension, the number of terms. "
         f"{count(first['n_primary'])} primary features gave {count(first['n_candidates'])} candidates up to rung "
-        f"{first['rung']}.", asker.made_from("formulas"), counted(n_rows, "row"), first["origin"])
+        f"{first['rung']}, {count(first['n_screened'])} of which the exhaustive search saw."
+        + ("" if held or not regression else " Errors are those of the fit: this run was not cross-validated."),
+        asker.made_from("formulas"),
+        counted(n_rows, "row") + (f" of {counted(len(tasks), 'task')}" if len(tasks) > 1 else ""), first["origin"])
+    dimensions = [_dimension(rows, dimension, sources) for dimension in sorted({row["dimension"] for row in rows})]
     return {
-        "run": first, "quantity": label(first["target"]), "unit": unit, "caption": caption,
-        "dimensions": [_dimension(asker, rows, dimension, sources)
-                       for dimension in sorted({row["dimension"] for row in rows})],
-        "regression": first["kind"] == "regression", "several": len(tasks) > 1, "svg": _figure(rows, unit),
+        "run": first, "quantity": label(first["target"]), "unit": unit, "caption": caption, "dimensions": dimensions,
+        # The one that was saved is there to be read; without one, the longest.
+        "opened": [d["dimension"] for d in dimensions if d["model_id"]] or [dimensions[-1]["dimension"]],
+        "digits": digits_of(d[measure] for d in dimensions for measure in ("rmse", "cv_rmse")),
+        "regression": regression, "several": len(tasks) > 1, "held": held, "svg": _figure(rows, unit),
     }
 
 
-def _dimension(asker: Asker, rows: list[Row], dimension: int, sources: Sources) -> Row:  # noqa: ARG001 - as the others
+def _dimension(rows: list[Row], dimension: int, sources: Sources) -> Row:
     of_dimension = [row for row in rows if row["dimension"] == dimension]
     first = of_dimension[0]
     shown, left_out = cut(of_dimension, MOST_TASKS)
@@ -67,7 +73,8 @@ def _dimension(asker: Asker, rows: list[Row], dimension: int, sources: Sources) 
         "cv_rmse": _pooled(of_dimension, "cv_rmse"), "max_error": max(
             (row["max_error"] for row in of_dimension if row["max_error"] is not None), default=None),
         "accuracy": MISSING if first["accuracy"] is None else percent(100 * first["accuracy"]),
-        "n_overlap": first["n_overlap"], "terms": list(zip(first["terms"], first["term_units"], strict=False)),
+        "n_overlap": first["n_overlap"], "terms": [(term, "dimensionless" if unit == "1" else unit)
+                  for term, unit in zip(first["terms"], first["term_units"], strict=False)],
         "tasks": [row | {"words": None if row["task"] == "*" else sources.short(row["task"])} for row in shown],
         "left_out": left_out, "model_id": first["model_id"],
     }
@@ -82,11 +89,12 @@ def _pooled(rows: list[Row], measure: str) -> float | None:
 
 def _figure(rows: list[Row], unit: str) -> Markup | None:
     dimensions = sorted({row["dimension"] for row in rows})
+    digits = digits_of(row[measure] for row in rows for measure in ("rmse", "cv_rmse"))
     lines, marks = [], []
     for measure, words, css in (("rmse", "fit", "s0"), ("cv_rmse", "cross-validation", "s1")):
         points = [(float(dimension), value) for dimension in dimensions
                   if (value := _pooled([row for row in rows if row["dimension"] == dimension], measure)) is not None]
         lines.append(Line(tuple(points), words, css))
-        marks += [Mark(x, y, f"{words}, dimension {x:g}: {number(y, 4)} {unit}", css) for x, y in points]
+        marks += [Mark(x, y, f"{words}, dimension {x:g}: {number(y, digits)} {unit}", css) for x, y in points]
     return plot("Error by dimension of the descriptor.", lines, marks, Scales(
-        ("dimension", f"RMSE ({unit})"), (False, False), lambda value: f"{value:g}"), NARROW) if marks else None
+        ("dimension", f"RMSE ({unit})"), (False, False)), NARROW) if marks else None
