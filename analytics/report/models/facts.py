@@ -19,6 +19,7 @@ from analytics.report.sections.contents import declaration_of
 
 MOST_SETTINGS = 60
 SHOWN_APART = ("selection",)
+DOMAIN = "domain"
 SPLITS = ("test", "validation", "train")
 Pairs = list[tuple[str, str]]
 
@@ -148,7 +149,11 @@ def _training(row: Row) -> Pairs:
 
 def settings_of(text: str | None) -> Pairs:
     """Settings as `part.name` and value, the first :data:`MOST_SETTINGS`; long lists are told by their length."""
-    found = list(_leaves("", {name: value for name, value in _read(text).items() if name not in SHOWN_APART}))
+    values = {name: value for name, value in _read(text).items() if name not in SHOWN_APART}
+    if isinstance(inner := values.get("settings"), Mapping):
+        # What it has seen is told under its limits.
+        values["settings"] = {name: value for name, value in inner.items() if name != DOMAIN}
+    found = list(_leaves("", values))
     more = len(found) - MOST_SETTINGS
     return found[:MOST_SETTINGS] + ([("more", f"{more:,} settings that are not shown")] if more > 0 else [])
 
@@ -166,6 +171,9 @@ def _leaves(path: str, value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping) and depth < 4:
         for name, inner in value.items():
             yield from _leaves(f"{path}.{name}" if path else str(name), inner, depth + 1)
+    elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
+        for place, one in enumerate(value):
+            yield from _leaves(f"{path}.{place}", one, depth)
     elif isinstance(value, list) and len(value) > 8:
         yield path, f"{len(value):,} values"
     elif value not in (None, [], {}):
