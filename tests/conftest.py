@@ -27,6 +27,15 @@ hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")
 
 
+LONG = bool(os.environ.get("TEST_LONG"))
+"""All that is too long for each time: `make test-long`."""
+
+
+def examples(n: int) -> int:
+    """How many examples Hypothesis draws: ``n`` in long runs, else a third of them and ten at least."""
+    return n if LONG else max(10, n // 3)
+
+
 def quick_settings(**more: object) -> Settings:
     """Settings under which nothing waits for long."""
     quick: dict[str, object] = {

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ from fingerprint_lakes import ENERGIES, calculation, dos_row, fingerprints, put
 from analytics.fingerprints import build as module
 from analytics.fingerprints import inputs
 from analytics.fingerprints.build import Piece, build
+from lake import tasks
 from lake.errors import InputError, QueryError
 from lake.store.lake import Lake
+from lake.tasks import Workers, open_workers
 from tests.conftest import quick_settings
 
 E = ENERGIES
@@ -207,9 +210,21 @@ def test_pieces_hold_every_file_once_or_every_share() -> None:
     ]
 
 
+@pytest.fixture(scope="module")
+def two() -> Iterator[Workers]:
+    """Two processes for all grids."""
+    with open_workers(quick_settings(dask_workers=2, timeout_seconds=60), "processes") as workers:
+        yield workers
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("grid", ["reference", "composition"])
-def test_local_workers_make_the_same(tmp_path: Path, grid: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_workers_make_the_same(
+    tmp_path: Path, grid: str, two: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tasks.run_tasks
+    monkeypatch.setattr(tasks, "run_tasks", lambda todo, settings, where: (
+        two.run(todo) if where == "processes" else here(todo, settings, where=where)))
     monkeypatch.setattr(module, "ROWS_OF_A_TASK", dict.fromkeys(module.ROWS_OF_A_TASK, 15))
     found = []
     for place, workers in (("here", 1), ("processes", 2)):

@@ -19,6 +19,7 @@ from analytics.subsets.recipe import Learn
 from analytics.subsets.rule import SETTINGS, Condition, Row, Rule, number_literal
 from analytics.subsets.search import best_rule, conditions_of
 from lake.tables import TABLES
+from tests.conftest import examples
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 NUMBERS = st.one_of(
@@ -58,7 +59,7 @@ def selected(connection: duckdb.DuckDBPyConnection, sql: str) -> list[int]:
     return [int(row[0].removeprefix("x/")) for row in rows]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CALCULATIONS, st.data())
 def test_the_sql_selects_what_the_rule_says(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     connection, seen = with_settings(rows)
@@ -71,7 +72,7 @@ def test_the_sql_selects_what_the_rule_says(rows: list[dict[str, Any]], data: st
         assert len(selected(connection, f"not ({rule.sql})")) + len(selected(connection, rule.sql)) == len(rows)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CALCULATIONS, st.data())
 def test_the_learned_sql_selects_what_was_learned(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     connection, seen = with_settings(rows)
@@ -85,7 +86,7 @@ def test_the_learned_sql_selects_what_was_learned(rows: list[dict[str, Any]], da
         assert sum(similar[n] for n in chosen) >= learn.share * len(chosen) - 1e-9
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CALCULATIONS, st.data())
 def test_no_group_is_better_than_the_one_found(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     connection, seen = with_settings(rows[:15])
@@ -108,7 +109,7 @@ def test_no_group_is_better_than_the_one_found(rows: list[dict[str, Any]], data:
         assert found == best
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(CALCULATIONS, st.data())
 def test_more_is_never_worse_and_the_order_of_rows_is_nothing(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     connection, seen = with_settings(rows)
