@@ -21,7 +21,8 @@ from analytics.report.plot import Line, Mark, Scales, plot
 from analytics.report.sections import complexity, expressivity, formulas, search
 from analytics.report.sections.contents import sources_of
 from analytics.report.studies import class_comparisons, search_numbers
-from analytics.report.studies.expansion_curves import Curve, answers
+from analytics.report.studies.expansion_curves import Curve, answers, curves_of
+from analytics.report.studies.expansion_panels import pools_of
 from analytics.report.studies.front import front
 from lake.store.lake import Lake
 
@@ -234,6 +235,15 @@ def curve(*errors: float | None, spread: float | None = None, degree: int = 1) -
 ])
 def test_where_a_curve_turns_is_said_with_its_standard_error(given: Curve, expected: str) -> None:
     assert given.turn() == expected
+
+
+def test_errors_that_are_no_number_are_no_point_of_a_curve() -> None:
+    rows = [row | {"feature_set": "standard"} for row in curve(3.0, float("nan"), 1.0, 2.0, spread=0.1).points]
+    rows[0]["fit_rmse"] = float("inf")
+    found, = curves_of(rows)
+    assert found.turn() == "turns at 3: more features predict worse"
+    assert [row["cv_rmse"] for row in found.held] == [3.0, 1.0, 2.0]
+    assert pools_of([found], "eV")[0].panels[1][1].count("learning") == 2  # the curve, and its standard error
 
 
 @pytest.mark.parametrize(("errors", "spread", "expected"), [
