@@ -37,6 +37,11 @@ def digits_of(values: Iterable[float | None], significant: int = 3, most: int = 
     return min(most, max(0, significant - 1 - math.floor(math.log10(least) + 1e-12)))
 
 
+def finite(value: float | None) -> float | None:
+    """A number, or None where it is none: a table may hold NaN for an error that could not be computed."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def signed(value: Any, digits: int = 3) -> str:
     """A number that always carries its sign, zero apart."""
     text = number(value, digits)

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from analytics.report.ask import Asker
-from analytics.report.formats import count, counted, digits_of, number
+from analytics.report.formats import count, counted, digits_of, finite, number
 from analytics.report.labels import label
 from analytics.report.plot import WIDE, Line, Mark, Scales, plot
 from analytics.report.section import Caption, Section, Sources, cut
@@ -63,7 +63,7 @@ def _part(asker: Asker, rows: list[Row]) -> Row:
     measure = measure_of(rows, comparisons)
     unit = "" if measure == "rmsle" else first["unit"] or ""
     title = f"{ERROR[measure]}{f' ({unit})' if unit else ''}"
-    known = [row for row in rows if row[measure] is not None and row["complexity"] is not None]
+    known = [row for row in rows if finite(row[measure]) is not None and row["complexity"] is not None]
     digits = digits_of(row[measure] for row in known)
     shown, left_out = cut(rows, MOST_MODELS)
     compared, more = cut(lines_of(comparisons), MOST_COMPARISONS)

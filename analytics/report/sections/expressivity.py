@@ -66,8 +66,8 @@ def _captions(asker: Asker, row: Row, curves: list[Curve], n_parity: int) -> Row
         "" if about["n"] == row["n_mapped"] else f" of {count(row['n_mapped'])} on a lattice: test rows are left out")
     return {
         "path_caption": Caption(
-            f"RMSE ({unit}) against the number of selected features (Figure 5 of Speckhard et al.). Left: on the rows "
-            "that were fitted. Right: under cross-validation, selection included."
+            f"RMSE ({unit}) against the number of selected features (Figure 5 of Speckhard et al.), on the rows "
+            "that were fitted and beside it under cross-validation, selection included."
             f"{about['folds']} Full dots: least under cross-validation, with its standard error; open dots: the same "
             "models on the fit. Curves lie on each other where the same features were selected. All panels have the "
             "same axes.", made_from, learned, origin),

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from analytics.report.ask import Asker
-from analytics.report.formats import MISSING, count, counted, digits_of, number, percent
+from analytics.report.formats import MISSING, count, counted, digits_of, finite, number, percent
 from analytics.report.labels import label
 from analytics.report.plot import NARROW, Line, Mark, Scales, plot
 from analytics.report.section import Caption, Section, Sources, cut
@@ -82,7 +82,7 @@ def _dimension(rows: list[Row], dimension: int, sources: Sources) -> Row:
 
 def _pooled(rows: list[Row], measure: str) -> float | None:
     """Root of the mean square over all tasks' rows."""
-    known = [(row[measure], row["n_rows"]) for row in rows if row[measure] is not None]
+    known = [(value, row["n_rows"]) for row in rows if (value := finite(row[measure])) is not None]
     total = sum(n for _, n in known)
     return float((sum(value**2 * n for value, n in known) / total) ** 0.5) if total else None
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analytics.report.formats import count, digits_of, number
+from analytics.report.formats import count, digits_of, finite, number
 
 ALL = "*"
 SAME = 1e-9
@@ -76,7 +76,8 @@ def curves_of(paths: Sequence[Row]) -> list[Curve]:
     """The curves of a run, in the order of its rows."""
     found: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
     for row in paths:
-        found[row["pool"], row["feature_set"], row["method"], row["parent"]].append(row)
+        errors = {name: finite(row[name]) for name in ("fit_rmse", "cv_rmse", "cv_rmse_spread")}
+        found[row["pool"], row["feature_set"], row["method"], row["parent"]].append(row | errors)
     return [Curve(tuple(rows)) for rows in found.values()]
 
 

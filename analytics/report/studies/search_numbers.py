@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 from analytics.report.ask import Asker
-from analytics.report.formats import NARROW_SPACE, count, digits_of, number, percent, shortened
+from analytics.report.formats import NARROW_SPACE, count, digits_of, finite, number, percent, shortened
 from analytics.report.section import Sources
 from analytics.report.studies.front import front
 
@@ -25,8 +24,7 @@ def trials_of(asker: Asker, search_id: str) -> list[Row]:
     trials = asker.select("select * from trials where search_id = $search and trial >= 0", search=search_id)
     for trial in trials:
         for name in NUMBERS:
-            if trial[name] is not None and not math.isfinite(trial[name]):
-                trial[name] = None
+            trial[name] = finite(trial[name])
         trial["words"] = parameters(trial)
         trial["ended"] = STATE_WORDS.get(trial["state"], trial["state"])
     order = {state: place for place, state in enumerate((COMPLETED, PRUNED))}
