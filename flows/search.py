@@ -32,10 +32,10 @@ def search(
     target: str = "formation_energy_ev_per_atom", model: str = "mpeu", subset: str | None = None,
     condition: str | None = None, sources: list[str] | None = None, space: str = "paper", sampler: str = "tpe",
     pruner: str = "hyperband", candidates: int | None = None, steps: int | None = None,
-    least_steps: int | None = None, per_shape: int = 1, stacked: int | None = None, ensemble: int | None = None,
-    challenge: str | None = None, margin: float = 0.05, price: float | None = None, name: str | None = None,
-    seed: int = 0, device: str | None = None, settings: dict[str, Any] | None = None, where: str | None = None,
-    root: str | None = None,
+    least_steps: int | None = None, finishers: int = 3, per_shape: int = 1, stacked: int | None = None,
+    ensemble: int | None = None, challenge: str | None = None, margin: float = 0.05, price: float | None = None,
+    name: str | None = None, seed: int = 0, device: str | None = None, settings: dict[str, Any] | None = None,
+    where: str | None = None, root: str | None = None,
 ) -> dict[str, Any]:
     """Find the best architecture and training of a graph network.
 
@@ -48,9 +48,10 @@ def search(
         space: paper, short, or a file in JSON or TOML that the worker can read.
         sampler: tpe, random or evolutionary.
         pruner: hyperband, halving or none.
-        candidates: how many; null: one round of Hyperband, 49.
+        candidates: how many; null: one round of Hyperband, 48.
         steps: gradient steps of a training to its end; null: by the number of rows.
         least_steps: steps before any candidate is ended; null: 1/27 of all.
+        finishers: of every bracket at least so many are trained to their end.
         per_shape: candidates of every sampled shape.
         stacked: candidates that share batches at most; null: 8.
         ensemble: so many of the best are trained anew and answer together; 0: none; null: 3.
@@ -75,9 +76,9 @@ def search(
     asked: dict[str, Any] = {
         "target": target, "model": model, "subset": subset, "condition": condition, "sources": sources or [],
         "space": space, "sampler": sampler, "pruner": pruner, "candidates": candidates, "steps": steps,
-        "least_steps": least_steps, "per_shape": per_shape, "stacked": stacked, "ensemble": ensemble,
-        "challenge": challenge, "margin": margin, "price": price, "name": name, "seed": seed, "device": device,
-        "settings": settings or {},
+        "least_steps": least_steps, "finishers": finishers, "per_shape": per_shape, "stacked": stacked,
+        "ensemble": ensemble, "challenge": challenge, "margin": margin, "price": price, "name": name,
+        "seed": seed, "device": device, "settings": settings or {},
     }
     asked_of(**asked)
     found = compete(target, asked, where, root)

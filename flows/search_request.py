@@ -33,7 +33,8 @@ class Asked:
 def asked_of(
     *, target: str, model: str = "mpeu", subset: str | None = None, condition: str | None = None,
     sources: Sequence[str] = (), space: str = "paper", sampler: str = "tpe", pruner: str = "hyperband",
-    candidates: int | None = None, steps: int | None = None, least_steps: int | None = None, per_shape: int = 1,
+    candidates: int | None = None, steps: int | None = None, least_steps: int | None = None, finishers: int = 3,
+    per_shape: int = 1,
     stacked: int | None = None, ensemble: int | None = None, challenge: str | None = None, margin: float = 0.05,
     price: float | None = None, name: str | None = None, seed: int = 0, split_seed: int = 0,
     split: tuple[float, float, float] | None = None, key: str = "reduced_key", mixed_references: bool = False,
@@ -69,8 +70,9 @@ def asked_of(
         raise InputError(f"{twice[0]} is set, and the space {varied.name} varies it: leave one of them out.")
     base = with_parameters(ModelSpec(model), dict(varied.base) | given)
     request = SearchRequest(
-        base, varied, sampler, pruner, CANDIDATES if candidates is None else candidates, least_steps, per_shape,
-        MOST_STACKED if stacked is None else stacked, ensemble, seed, price,
+        base, varied, sampler=sampler, pruner=pruner, candidates=CANDIDATES if candidates is None else candidates,
+        least_steps=least_steps, finishers=finishers, per_shape=per_shape,
+        most_stacked=MOST_STACKED if stacked is None else stacked, ensemble=ensemble, seed=seed, price_per_hour=price,
     )
     return Asked(selection, request, name or _name(selection, model), challenge, margin)
 

@@ -28,12 +28,14 @@ def command(
                        ] = "tpe",
     pruner: Annotated[str, typer.Option("--pruner", help="Who is ended early: hyperband, halving (more eager) or none.")
                       ] = "hyperband",
-    candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="How many; default 49, one round of "
+    candidates: Annotated[int | None, typer.Option("--candidates", "-n", help="How many; default 48, one round of "
                                                    "Hyperband.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Gradient steps of a training to its end; default: by "
                                               "the number of rows.")] = None,
     least_steps: Annotated[int | None, typer.Option("--least-steps", help="Steps before any candidate is ended; "
                                                     "default 1/27 of all.")] = None,
+    finishers: Annotated[int, typer.Option("--finishers", help="Of every bracket at least so many are trained to their "
+                                           "end.")] = 3,
     per_shape: Annotated[int, typer.Option("--per-shape", help="Candidates of every sampled shape, which differ in "
                                            "rates and dropout and are trained together; pays on a GPU.")] = 1,
     stacked: Annotated[int | None, typer.Option("--stacked", help="Candidates of one shape that share batches at "
@@ -87,8 +89,8 @@ def command(
     asked: Asked = asked_of(
         target=target, model=model, subset=subset, condition=where, sources=words(source), space=space,
         sampler=sampler, pruner=pruner, candidates=candidates, steps=steps, least_steps=least_steps,
-        per_shape=per_shape, stacked=stacked, ensemble=ensemble, challenge=challenge, margin=margin, price=price,
-        name=name, seed=seed, split_seed=split_seed, split=shares(split), key=key,
+        finishers=finishers, per_shape=per_shape, stacked=stacked, ensemble=ensemble, challenge=challenge,
+        margin=margin, price=price, name=name, seed=seed, split_seed=split_seed, split=shares(split), key=key,
         mixed_references=mixed_references, device=device, settings=settings_of(set_ or []),
     )
     run(open_lake(ctx, root), asked, workers, again, format_, output)

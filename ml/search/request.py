@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,12 @@ EVALUATIONS = 54
 """Points of the learning curve of a training to the end: two up to the first comparison of three thinnings out."""
 LEAST_SHARE = 27
 """Candidates are trained for one of so many steps before any is ended."""
-CANDIDATES = 49
+CANDIDATES = 48
 """A whole round of Hyperband with three thinnings out."""
 ENSEMBLE = 3
+FINISHERS = 3
+ROUNDS: Mapping[str, int] = {"random": 1, "tpe": 3, "evolutionary": 3}
+"""Brackets of ``halving``: chance learns nothing from those before, so all compete at once."""
 TOGETHER = 8
 """Without pruning: candidates that are sampled before any of them is known."""
 MOST_STACKED = 8
@@ -40,6 +44,7 @@ class SearchRequest:
         pruner: ``hyperband``, ``halving`` (its most eager bracket alone) or ``none``.
         candidates: how many at most; fewer where the space holds fewer.
         least_steps: steps that every candidate is trained; None = 1/27 of all.
+        finishers: of every bracket at least so many are trained to their end.
         per_shape: candidates of every sampled shape: they differ in rates and dropout alone, and share batches.
         most_stacked: candidates that are trained together at most.
         ensemble: so many of the best are trained anew and answer together; 0 = none; None = three, or as many as come
@@ -55,6 +60,7 @@ class SearchRequest:
     pruner: str = "hyperband"
     candidates: int = CANDIDATES
     least_steps: int | None = None
+    finishers: int = FINISHERS
     per_shape: int = 1
     most_stacked: int = MOST_STACKED
     ensemble: int | None = None
@@ -69,7 +75,8 @@ class SearchRequest:
         for what, value, choices in (("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)):
             if value not in choices:
                 raise InputError(f"There is no {what} {value!r:.60}; one of {', '.join(choices)} is needed.")
-        for name, least, most in (("candidates", 1, 100_000), ("per_shape", 1, 64), ("most_stacked", 1, 64),
+        for name, least, most in (("candidates", 1, 100_000), ("finishers", 1, 1_000),
+                                  ("per_shape", 1, 64), ("most_stacked", 1, 64),
                                   ("ensemble", 0, 32), ("least_steps", 1, 10**12), ("seed", 0, 2**31 - 1),
                                   ("sampler_seed", 0, 2**31 - 1)):
             value = getattr(self, name)
@@ -124,7 +131,8 @@ class SearchRequest:
     def ladder(self) -> Ladder:
         """The steps at which candidates are compared; of a completed request."""
         training = self.base.training
-        return Ladder(training["steps"], training["evaluate_every"], self.least_steps or 1)
+        return Ladder(training["steps"], training["evaluate_every"], self.least_steps or 1,
+                      finishers=self.finishers)
 
     @property
     def n_candidates(self) -> int:
@@ -133,7 +141,8 @@ class SearchRequest:
 
     def brackets(self) -> list[Bracket]:
         """All brackets; of a completed request."""
-        return list(brackets(self.ladder, self.pruner, self.n_candidates, TOGETHER))
+        together = TOGETHER if self.pruner == "none" else -(-self.n_candidates // ROUNDS[self.sampler])
+        return list(brackets(self.ladder, self.pruner, self.n_candidates, together))
 
     @property
     def planned_steps(self) -> int:
@@ -150,7 +159,7 @@ class SearchRequest:
         return {
             "base": json.loads(self.base.recipe), "space": self.space.plain, "sampler": self.sampler,
             "pruner": self.pruner, "candidates": self.candidates, "least_steps": self.least_steps,
-            "per_shape": self.per_shape, "seed": self.seed,
+            "finishers": self.finishers, "per_shape": self.per_shape, "seed": self.seed,
             "sampler_seed": self.seed if self.sampler_seed is None else self.sampler_seed,
         }
 

@@ -15,7 +15,7 @@ from lake.errors import InputError
 from ml.search.brackets import Bracket, Ladder, Rung, brackets
 from ml.search.candidate import COMPLETED, FAILED, PRUNED, Candidate, Evaluation, spelled
 from ml.search.outcome import front, outcome
-from ml.search.request import SearchRequest
+from ml.search.request import CANDIDATES, SearchRequest
 from ml.search.sampling import proposed
 from ml.search.space import SPACES, Space, with_parameters
 from ml.spec import ModelSpec
@@ -30,7 +30,7 @@ def request(space: dict[str, Any] | str = "paper", **more: Any) -> SearchRequest
 
 
 def test_hyperband_is_that_of_its_paper() -> None:
-    ladder = Ladder(steps=81, every=1, least=1)
+    ladder = Ladder(steps=81, every=1, least=1, finishers=1)
     found = list(brackets(ladder, "hyperband", 143, together=8))
     # Table 1 of Li et al. (2018): R = 81, η = 3, s from 4 to 0.
     assert [(one.n, one.rungs[0].step) for one in found] == [(81, 1), (34, 3), (15, 9), (8, 27), (5, 81)]
@@ -57,10 +57,18 @@ def test_steps_that_fall_together_are_one_comparison() -> None:
     assert Ladder(steps=10, every=10, least=1).bracket(0, 2, 9) == Bracket(0, (Rung(9, 10),))
 
 
-def test_a_default_round_takes_less_than_a_third() -> None:
-    plan = request()
-    assert plan.n_candidates == 49
+def test_more_finishers_replace_the_last_comparisons() -> None:
+    ladder = Ladder(steps=540, every=10, least=20)
+    assert [[(rung.n, rung.step) for rung in one.rungs] for one in brackets(ladder, "hyperband", 49, together=8)] == [
+        [(27, 20), (9, 60), (3, 540)], [(12, 60), (4, 180), (3, 540)], [(6, 180), (3, 540)], [(4, 540)]]
+    (whole,) = brackets(ladder, "halving", 48, together=48)
+    assert [(rung.n, rung.step) for rung in whole.rungs] == [(48, 20), (16, 60), (5, 180), (3, 540)]
+
+
+def test_a_default_round_takes_a_third() -> None:
+    plan = request(candidates=CANDIDATES)
     assert plan.planned_steps / plan.full_steps < 1 / 3
+    assert request(pruner="halving", sampler="random").planned_steps / request().full_steps < 0.15
 
 
 def test_the_paper_s_space() -> None:

@@ -36,7 +36,7 @@ BASE = ModelSpec("schnet", {"n_rbf": 8, "steps": 1},
 
 
 def request(space: dict[str, Any] | None = None, **more: Any) -> SearchRequest:
-    given: dict[str, Any] = {"candidates": 9, "least_steps": 2, "seed": 3, "price_per_hour": 2.0}
+    given: dict[str, Any] = {"candidates": 9, "least_steps": 2, "finishers": 1, "seed": 3, "price_per_hour": 2.0}
     return SearchRequest(BASE, Space.of("small", space or SPACE), **given | more)
 
 
