@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,30 +36,50 @@ def predict(network: nn.Module, graphs: Source, places: Places, *, mean: float, 
     Raises:
         TrainingError: not even one graph at a time fits into memory.
     """
+    return predict_each([network], graphs, places, mean=mean, scale=scale, batch_size=batch_size)[0]
+
+
+def predict_each(networks: Sequence[nn.Module], graphs: Source, places: Places, *, mean: float, scale: float,
+                 batch_size: int = BATCH_SIZE) -> list[npt.NDArray[np.float64]]:
+    """What every member of several networks says; each batch is made once for all of them.
+
+    Args and errors as of :func:`predict`.
+
+    Returns:
+        Per network, (n_members, n), in the unit of the target.
+    """
     places = np.asarray(places, dtype=np.int64)
-    training = network.training
-    network.eval()
-    found: list[npt.NDArray[Any]] = []
+    training = [network.training for network in networks]
+    found: list[list[npt.NDArray[Any]]] = [[] for _ in networks]
     done = 0
     try:
+        for network in networks:
+            network.eval()
         with torch.no_grad():
             while done < len(places):
                 part = places[done:done + batch_size]
                 try:
                     batch = graphs.batch(torch.from_numpy(part))
-                    found.append(network(batch).cpu().numpy())
-                    done += len(part)
+                    said = [network(batch).cpu().numpy() for network in networks]
                 except (RuntimeError, MemoryError) as error:
                     if not is_out_of_memory(error):
                         raise
                     batch_size = _halved(len(part), error)
                     release(graphs.device)
+                    continue
+                for one, values in zip(found, said, strict=True):
+                    one.append(values)
+                done += len(part)
     finally:
-        network.train(training)
-    if not found:
-        n_members = int(getattr(getattr(network, "settings", None), "n_members", 1))
-        return np.zeros((n_members, 0))
-    return Standard(mean, scale).in_unit(np.concatenate(found, axis=1))
+        for network, before in zip(networks, training, strict=True):
+            network.train(before)
+    standard = Standard(mean, scale)
+    return [standard.in_unit(np.concatenate(one, axis=1)) if one else np.zeros((_n_members(network), 0))
+            for network, one in zip(networks, found, strict=True)]
+
+
+def _n_members(network: nn.Module) -> int:
+    return int(getattr(getattr(network, "settings", None), "n_members", 1))
 
 
 def _halved(n: int, error: BaseException) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,15 +22,16 @@ from ml.training.device import computing, device_name
 from ml.training.freed_memory import kept_freed_memory
 from ml.training.identity import identity_of
 from ml.training.loop import WRITING_SHARE, check_rows, chunk_of
-from ml.training.predict import predict
+from ml.training.predict import predict_each
 from ml.training.result import Point
 from ml.training.sampler import Sampler
 from ml.training.schedule import learning_rate
 from ml.training.settings import TrainSettings
 from ml.training.sources import Places, Source
-from ml.training.stack_group import Group, SharedBatches, SplitError
+from ml.training.stack_group import Group, SplitError
 from ml.training.stack_members import taken
 from ml.training.stack_result import Candidate, Member, Stacked
+from ml.training.stack_shared import Shared
 from ml.training.standard import Standard
 from ml.training.validation import errors, evaluated_rows
 
@@ -127,7 +129,7 @@ class _Stack:
         wide = width or (1 if device.type == "cpu" else max(1, len(alive)))
         dtype = next(network.parameters()).dtype
         targets = torch.from_numpy(self.standard.standardised(self.targets)).to(device, dtype)
-        graphs = SharedBatches(self.graphs)
+        graphs = Shared(self.graphs)
         groups = []
         for first in range(0, len(alive), wide):
             numbers = alive[first:first + wide]
@@ -225,14 +227,16 @@ class _Stack:
 
     def _evaluate(self) -> None:
         """A point of every learning curve; weights are kept where they are a candidate's best so far."""
-        for group in self.groups:
-            with group.learner.evaluated(self.step):
-                said = predict(group.network, self.graphs, self.validation, mean=self.standard.mean,
-                               scale=self.standard.scale)
+        with ExitStack() as judged:
+            for group in self.groups:
+                judged.enter_context(group.learner.evaluated(self.step))
+            said = predict_each([group.network for group in self.groups], self.graphs, self.validation,
+                                mean=self.standard.mean, scale=self.standard.scale)
+            for group, of_members in zip(self.groups, said, strict=True):
                 for place, number in enumerate(group.numbers):
-                    mae, rmse = errors(said[place:place + 1], self.targets[self.validation])
+                    mae, rmse = errors(of_members[place:place + 1], self.targets[self.validation])
                     self._point(group, place, number, mae, rmse)
-            group.sums.zero_()
+                group.sums.zero_()
         self._shrink()
 
     def _point(self, group: Group, place: int, number: int, mae: float, rmse: float) -> None:

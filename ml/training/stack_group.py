@@ -13,31 +13,11 @@ from ml.training.learner import BETAS, EPSILON, Learner
 from ml.training.sampler import Sampler
 from ml.training.schedule import learning_rate, learning_rates
 from ml.training.settings import TrainSettings
-from ml.training.sources import Places, Source
+from ml.training.sources import Places
 from ml.training.stack_members import MemberDropout, set_dropout, taken
 from ml.training.stack_result import Candidate
+from ml.training.stack_shared import Shared
 from ml.training.step import Steps
-
-
-class SharedBatches:
-    """Graphs whose last batch is kept for the next group that asks for it."""
-
-    def __init__(self, graphs: Source) -> None:
-        self.graphs = graphs
-        self._key, self._batch = b"", None
-
-    @property
-    def device(self) -> torch.device:
-        """Where batches are."""
-        return self.graphs.device
-
-    def batch(self, places: Tensor) -> Any:
-        """The graphs at some places (int64, in host memory)."""
-        key = places.numpy().tobytes()
-        if key != self._key:
-            self._batch = None
-            self._key, self._batch = key, self.graphs.batch(places)
-        return self._batch
 
 
 class MembersLearner(Learner):
@@ -53,23 +33,24 @@ class MembersLearner(Learner):
         assert isinstance(rate, Tensor)
         if self.settings.clip is not None:
             self._clip(self.settings.clip)
-        decay, decoupled = self.settings.weight_decay, self.settings.optimizer == "adamw"
-        for place, parameter in enumerate(self.parameters):
-            gradient, count = parameter.grad, self.counts[place]
-            if gradient is None:
-                continue
-            rates = rate.to(parameter.dtype).view(-1, *[1] * (parameter.dim() - 1))
-            count += 1
-            if decay and decoupled:
-                parameter.mul_(1 - rates * decay)
-            elif decay:
-                gradient = gradient.add(parameter, alpha=decay)
-            self.first[place].lerp_(gradient, 1 - BETAS[0])
-            self.second[place].mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-            size = (self.second[place] / (1 - BETAS[1]**count)).sqrt_().add_(EPSILON)
-            parameter.sub_(rates / (1 - BETAS[0]**count) * self.first[place] / size)
+        places = [place for place, one in enumerate(self.parameters) if one.grad is not None]
+        counts = [self.counts[place] for place in places]
+        torch._foreach_add_(counts, 1)
+        of_members = zip(*(zip(*(tensors[place].unbind(0) for place in places), strict=True) for tensors in
+                           (self.parameters, [one.grad for one in self.parameters], self.first, self.second)),
+                         strict=True)
+        # What torch.optim calls, but one after the other: the count is the same for all, the learning rate is not.
+        adam = torch._fused_adamw_ if self.settings.optimizer == "adamw" else torch._fused_adam_
+        for own, (parameters, gradients, first, second) in zip(self._rates(rate), of_members, strict=True):
+            adam(parameters, gradients, first, second, [], counts, lr=own, beta1=BETAS[0], beta2=BETAS[1],
+                 weight_decay=self.settings.weight_decay, eps=EPSILON, amsgrad=False, maximize=False)
         if self.average:
             torch._foreach_lerp_(self.average, self.parameters, 1 - self.settings.ema)
+
+    @staticmethod
+    def _rates(rates: Tensor) -> Sequence[Any]:
+        """By member: numbers on a CPU, on a GPU tensors there, so that nothing waits for them."""
+        return rates.tolist() if rates.device.type == "cpu" else rates.float().unbind(0)
 
 
 class SplitError(Exception):
@@ -91,20 +72,21 @@ class Group:
         numbers: of its members among the candidates.
         candidates: of its members.
         settings: of training, shared.
-        graphs: on their device.
+        graphs: that groups share.
         targets: standardised, on the device.
         sampler: of batches.
         note: told what a person should know.
     """
 
     def __init__(self, network: nn.Module, numbers: Sequence[int], candidates: Sequence[Candidate],
-                 settings: TrainSettings, graphs: Source, targets: Tensor, sampler: Sampler,
+                 settings: TrainSettings, graphs: Shared, targets: Tensor, sampler: Sampler,
                  note: Callable[[str], None]) -> None:
         self.network, self.numbers, self.candidates = network, list(numbers), list(candidates)
         self.settings, self.own = settings, [one.settings(settings) for one in candidates]
         self._given = settings, graphs, targets, sampler, note
         self.dropout = MemberDropout(candidates, targets.device)
         set_dropout(network, self.dropout)
+        graphs.joined_by(network)
         network.train()
         self.learner = (Learner if len(candidates) == 1 else MembersLearner)(network, self.own[0])
         self.steps = _GroupSteps(self.learner, graphs, targets, sampler, note=note)

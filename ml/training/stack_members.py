@@ -27,12 +27,10 @@ def build_stack(settings: ModelSettings, candidates: Sequence[Candidate]) -> Net
     """
     from ml.models import build
 
-    form = replace(settings, dropout=max(one.dropout for one in candidates))
-    alone = [build(replace(form, n_members=1), seed=one.seed) for one in candidates]
-    network = build(replace(form, n_members=len(candidates)))
-    with torch.no_grad():
-        for parameter, *parts in zip(network.parameters(), *(one.parameters() for one in alone), strict=True):
-            parameter.copy_(torch.cat(parts))
+    form = replace(settings, n_members=1, dropout=max(one.dropout for one in candidates))
+    alone = [build(form, seed=one.seed) for one in candidates]
+    parts = zip(*(one.parameters() for one in alone), strict=True)
+    network: Network = _remade(alone[0], [torch.cat([one.data for one in part]) for part in parts], len(candidates))
     return network
 
 
@@ -43,18 +41,23 @@ def taken(network: nn.Module, places: Sequence[int]) -> nn.Module:
         network: its parameters and settings are of all members.
         places: members, from 0.
     """
-    part = deepcopy(network)
-    for parameter in part.parameters():
-        parameter.data = parameter.data[list(places)].clone()
+    return _remade(network, [one.data[list(places)] for one in network.parameters()], len(places))
+
+
+def _remade(network: Any, values: Sequence[Tensor], n_members: int) -> Any:
+    """A copy of a network with other values in place of its parameters, which themselves are never copied."""
+    made: dict[int, Any] = {id(old): nn.Parameter(new.contiguous(), old.requires_grad)
+                            for old, new in zip(network.parameters(), values, strict=True)}
+    part = deepcopy(network, made)
     for module in part.modules():
         settings: Any = getattr(module, "settings", None)
         if not hasattr(settings, "n_members"):
             continue
         if is_dataclass(settings) and not isinstance(settings, type):
-            settings = replace(settings, n_members=len(places))
+            settings = replace(settings, n_members=n_members)
         else:
             settings = copy(settings)
-            settings.n_members = len(places)
+            settings.n_members = n_members
         module.settings = settings
     return part
 
