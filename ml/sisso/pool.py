@@ -17,6 +17,8 @@ SAME_SCORE = 1e-9
 SAME = 1e-10
 """Features of a correlation of 1 less this are the same to a linear model."""
 BYTES_WAITING = 16e6
+MOST_WAITING = 500
+"""Few at a time raise the threshold soon, and what is below it is never built."""
 LOOKED_AT = 256
 """Features that are compared together."""
 SLACK = 1e-6
@@ -61,7 +63,7 @@ class Pool:
     @property
     def most_waiting(self) -> int:
         """Candidates that wait to be looked at."""
-        return max(2 * self.size, min(10_000, int(BYTES_WAITING / (8 * self.values.shape[1]))))
+        return max(4 * self.size, min(MOST_WAITING, int(BYTES_WAITING / (8 * self.values.shape[1]))))
 
     def add(self, operator: int, left: Ints, right: Ints) -> None:
         """Candidates (m,) that seem to be above the threshold."""
