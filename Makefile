@@ -55,8 +55,8 @@ pytest: $(VENV)/dev-ready
 	$(BIN)/python -m pytest -n 3 --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: test-long
-test-long: $(VENV)/dev-ready ## every fault with every source, writers racing on S3: what is too long for each time
-	TEST_LONG=1 $(BIN)/python -m pytest -n 3 --dist loadgroup tests/lake $(PYTEST_ARGS)
+test-long: $(VENV)/dev-ready ## every fault with every source, more examples: what is too long for each time
+	TEST_LONG=1 $(BIN)/python -m pytest -n 3 --dist loadgroup tests $(PYTEST_ARGS)
 
 .PHONY: bench
 bench: $(VENV)/dev-ready .venv-reference/ready ## measure against the named peers; prints the ratios
