@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ from ml.training.schedule import learning_rate
 from ml.training.settings import TrainSettings
 from ml.training.sources import Places, Source
 from ml.training.stack_group import Group, SplitError
-from ml.training.stack_members import taken
+from ml.training.stack_members import default_width, taken
 from ml.training.stack_result import Candidate, Member, Stacked
 from ml.training.stack_shared import Shared
 from ml.training.standard import Standard
@@ -65,8 +65,8 @@ def fit_stack(
         folder: where checkpoints are kept; without it nothing can be gone on with.
         progress: called some times a second.
         names: of the materials, (n,), for messages.
-        width: members in one pass; None: 1 on a CPU, where wide products do not pay, and all on a GPU. Where memory
-            does not suffice, groups are split.
+        width: members in one pass; None: as of ``default_width``. Where memory does not suffice, groups are split. A
+            training that is gone on with keeps its groups, so that a kill changes no bit.
 
     Raises:
         InputError: there are no rows, or candidates, steps and network do not fit each other.
@@ -99,6 +99,7 @@ class _Stack:
         self.sampler = Sampler(train, settings.batch_size, settings.seed)
         self.members = [Member() for _ in candidates]
         self.step = 0
+        self.grouping: dict[str, Any] = {}
         self.resumed_from: int | None = None
         self.checkpoints: Checkpoints | None = None
         found: dict[str, Tensor] | None = None
@@ -116,7 +117,7 @@ class _Stack:
         if found is None:
             return None
         tensors, state = found
-        self.step = state["step"]
+        self.step, self.grouping = state["step"], state.get("groups", {})
         self.resumed_from = self.step or None
         self.notes = [*state["notes"], *self.notes]
         self.members = [Member.of(plain, _under(tensors, f"best/{place}/"))
@@ -126,13 +127,16 @@ class _Stack:
     def _groups(self, network: nn.Module, width: int | None, found: dict[str, Tensor] | None) -> list[Group]:
         device = self.graphs.device
         alive = [place for place, member in enumerate(self.members) if member.stopped is None]
-        wide = width or (1 if device.type == "cpu" else max(1, len(alive)))
+        self.width = width or default_width(network, device, len(self.members))
+        grouping = [alive[first:first + self.width] for first in range(0, len(alive), self.width)]
+        if self.grouping.get("width") == self.width:
+            # Those that others have left since: sums in other shapes are rounded otherwise.
+            grouping = [[one for one in numbers if one in alive] for numbers in self.grouping["members"]]
         dtype = next(network.parameters()).dtype
         targets = torch.from_numpy(self.standard.standardised(self.targets)).to(device, dtype)
         graphs = Shared(self.graphs)
         groups = []
-        for first in range(0, len(alive), wide):
-            numbers = alive[first:first + wide]
+        for numbers in filter(None, grouping):
             group = Group(taken(network, numbers).to(device), numbers, [self.candidates[one] for one in numbers],
                           self.settings, graphs, targets, self.sampler, self._note)
             for place, number in enumerate(numbers):
@@ -272,7 +276,8 @@ class _Stack:
             for place, number in enumerate(group.numbers):
                 tensors |= {f"member/{number}/{name}": one.detach().cpu().clone()
                             for name, one in group.get(place).items()}
-        state = {"step": self.step, "members": [one.plain() for one in self.members], "notes": self.notes}
+        state = {"step": self.step, "members": [one.plain() for one in self.members], "notes": self.notes,
+                 "groups": {"width": self.width, "members": [one.numbers for one in self.groups]}}
         self.checkpoints.write(self.step, tensors, state)
         now = time.perf_counter()
         pause = self.settings.checkpoint_seconds

@@ -215,3 +215,15 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match="cannot be written"):
         stacked(folder=tmp_path / "file" / "folder")
+
+
+def test_a_kill_after_one_failed_changes_no_bit_of_wide_passes(tmp_path: Path) -> None:
+    def broken() -> Dropping:
+        network = Dropping([one.seed for one in CANDIDATES])
+        with torch.no_grad():
+            network.a[0, 0, 0] = torch.nan
+        return network
+
+    whole = stacked(network=broken(), width=2)
+    stacked(network=broken(), width=2, folder=tmp_path, until=20)
+    assert_same(stacked(network=broken(), width=2, folder=tmp_path), whole)
