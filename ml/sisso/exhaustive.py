@@ -20,6 +20,8 @@ MOST_COMBINATIONS = 20_000_000_000
 """A minute or so on two cores."""
 MOST_BYTES = 4 * 2**30
 TINY = 1e-12
+FEW = 100_000
+"""Fewer combinations are tried sooner than threads begin."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def _searched(
 
     s = gram.shape[1]
     every, done = n_combinations(s, size), 0
+    n_parts = 1 if every < FEW else 8 * threads
 
     def part(bounds: tuple[int, int]) -> tuple[Floats, Ints, int]:
         best, places = np.full(n_kept, -1.0), np.zeros((n_kept, size), np.int64)
@@ -113,7 +116,7 @@ def _searched(
 
     best, places = np.zeros(0), np.zeros((0, size), np.int64)
     with ThreadPoolExecutor(threads) as pool:
-        for future in as_completed([pool.submit(part, bounds) for bounds in _parts(s, size, 8 * threads)]):
+        for future in as_completed([pool.submit(part, bounds) for bounds in _parts(s, size, n_parts)]):
             found, where, n_done = future.result()
             best, places = np.concatenate((best, found)), np.concatenate((places, where))
             # By gain, then by place: the same whatever part ended first.
