@@ -61,7 +61,8 @@ def taken(network: nn.Module, places: Sequence[int]) -> nn.Module:
         network: its parameters and settings are of all members.
         places: members, from 0.
     """
-    return _remade(network, [one.data[list(places)] for one in network.parameters()], len(places))
+    part: nn.Module = _remade(network, [one.data[list(places)] for one in network.parameters()], len(places))
+    return part
 
 
 def _remade(network: Any, values: Sequence[Tensor], n_members: int) -> Any:
