@@ -36,8 +36,9 @@ class MembersLearner(Learner):
         places = [place for place, one in enumerate(self.parameters) if one.grad is not None]
         counts = [self.counts[place] for place in places]
         torch._foreach_add_(counts, 1)
-        of_members = zip(*(zip(*(tensors[place].unbind(0) for place in places), strict=True) for tensors in
-                           (self.parameters, [one.grad for one in self.parameters], self.first, self.second)),
+        gradients_of: list[Any] = [one.grad for one in self.parameters]
+        of_members: Any = zip(*(zip(*(tensors[place].unbind(0) for place in places), strict=True) for tensors in
+                           (self.parameters, gradients_of, self.first, self.second)),
                          strict=True)
         # What torch.optim calls, but one after the other: the count is the same for all, the learning rate is not.
         adam = torch._fused_adamw_ if self.settings.optimizer == "adamw" else torch._fused_adam_
