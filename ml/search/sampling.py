@@ -69,7 +69,7 @@ def _new(study: Study, request: SearchRequest, fixed: dict[str, Any] | None, see
             study.enqueue_trial(fixed)
         trial = study.ask(distributions)
         if spelled(trial.params) not in seen:
-            return dict(trial.params), _attributes(study.trials[trial.number].system_attrs)
+            return dict(trial.params), _attributes(study.get_trials(deepcopy=False)[trial.number].system_attrs)
         from optuna.trial import TrialState
 
         study.tell(trial, state=TrialState.FAIL)
