@@ -1,4 +1,4 @@
--- Which size of network is best? Figure 7 of Speckhard et al. (2025) as rows.
+-- Which size of network is best (Figure 7 of Speckhard et al., 2025)?
 --
 -- One row per number of message-passing steps and latent size that a search tried. Errors are of candidates trained to
 -- the end: those of candidates ended early are of fewer steps and compare with nothing.

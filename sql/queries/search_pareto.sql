@@ -1,4 +1,4 @@
--- Which networks are worth their time? Those of a search that no other beats in both error and time of a prediction.
+-- Which networks of a search are beaten by no other in both error and time of a prediction?
 --
 -- One row per candidate on the front, the fastest first; only candidates trained to the end are compared.
 --

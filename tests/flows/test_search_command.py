@@ -127,7 +127,7 @@ def test_the_flow_searches_and_shows_the_candidates(prefect_server: str, folder:
         name="by-flow", settings={f"training.{name}": value for name, value in QUICK.items() if name != "steps"},
         where="here", root=str(folder / "lake"))
     assert found["is_new"]
-    assert (found["search_id"], found["n_candidates"], found["n_completed"]) == ("by-flow.1", 3, 1)
+    assert (found["search_id"], found["n_candidates"], found["n_completed"]) == ("by-flow.1", 3, 3)
     artifact = Artifact.get("search-by-flow")
     assert artifact is not None
     assert len(json.loads(str(artifact.data))) == 3

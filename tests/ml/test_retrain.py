@@ -91,7 +91,7 @@ def test_a_worse_challenger_is_turned_down_and_not_trained_again(trained: Lake) 
 def test_a_run_that_died_before_its_decision_is_taken_up(
     trained: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import ml.retrain.retrain as work
+    import ml.retrain.challenge as work
 
     retrain(trained, "fe")
     subset(trained, rows_of("mp"), 2)
