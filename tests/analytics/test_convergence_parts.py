@@ -17,6 +17,7 @@ from analytics.convergence.order import blocks_of, order_of
 from analytics.convergence.resampling import resample
 from analytics.convergence.settings import UNKNOWN, level_numbers, settings_of
 from lake.tables import CALCULATIONS
+from tests.conftest import examples
 
 NAMES = [*CALCULATIONS.schema.names]
 SCHEMA = pa.schema([*CALCULATIONS.schema, ("broadening_ev", pa.float64())])
@@ -100,7 +101,7 @@ def test_sorted_by_functional_k_points_basis_and_tier_unknown_last():
 
 @given(st.lists(st.tuples(st.sampled_from(["lda", "pbe", None]), st.sampled_from([8, 64, None])), min_size=1,
                 max_size=12), st.integers(0, 99))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_blocks_cover_the_matrix_and_their_means_are_those_of_their_pairs(chosen, seed):
     found = made(*({"xc_functional": f, "n_k_points": k} for f, k in chosen))
     n = len(chosen)
@@ -198,7 +199,7 @@ def test_every_pair_is_in_one_class():
 
 @given(st.lists(st.tuples(*(st.sampled_from(v) for v in (
     ["lda", "pbe", None], [8, 27, 64, None], ["a", "b", None], [200.0, 300.0, 500.0, None]))), max_size=10))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 def test_any_settings_can_be_studied(chosen):
     rows = [
         {"xc_functional": f, "n_k_points": k, "basis_set": b, "cutoff_ev": c, "code": "x" if k else None}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from analytics.similarity.greedy import greedy
 from analytics.similarity.neighbours import FIXED_ONE, Neighbours
+from tests.conftest import examples
 
 
 def by_definition(similarity, threshold):
@@ -55,13 +56,13 @@ def matrices(draw):
 
 
 @given(matrices(), st.sampled_from([0.25, 0.5, 0.75, 1.0]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_it_is_the_definition(similarity, threshold):
     assert on_graph(similarity, threshold) == by_definition(similarity, threshold)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(20, 60), st.sampled_from([0.55, 0.7, 0.8]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_it_is_the_definition_on_clustered_points(seed, n, threshold):
     generator = np.random.default_rng(seed)
     points = generator.normal(size=(6, 2))[generator.integers(0, 6, n)] + generator.normal(size=(n, 2)) * 0.3
@@ -76,7 +77,7 @@ def test_it_is_the_definition_on_clustered_points(seed, n, threshold):
 
 
 @given(matrices(), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_weighted_nodes_are_the_expanded_graph(similarity, data):
     n = len(similarity)
     weights = data.draw(st.lists(st.integers(1, 4), min_size=n, max_size=n))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from analytics.similarity import tanimoto
 from analytics.similarity.compiled import compiled
 from lake.errors import InputError
+from tests.conftest import examples
 
 
 def expected(drawn: Fingerprints) -> np.ndarray:
@@ -26,7 +27,7 @@ def expected(drawn: Fingerprints) -> np.ndarray:
 
 
 @given(fingerprint_sets(largest=20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_matrix_is_the_definition(drawn: Fingerprints) -> None:
     if len(drawn) > 20:
         drawn = Fingerprints(drawn.counts[:20], *(None if w is None else w[:20] for w in (drawn.starts, drawn.stops)))
@@ -34,7 +35,7 @@ def test_matrix_is_the_definition(drawn: Fingerprints) -> None:
 
 
 @given(fingerprint_sets(), st.integers(0, 199))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_all_forms_agree(drawn: Fingerprints, place: int) -> None:
     matrix = tanimoto.matrix(drawn.counts, drawn.starts, drawn.stops)
     windows = drawn.starts, drawn.stops

@@ -12,6 +12,7 @@ from analytics.similarity import tanimoto
 from analytics.similarity.index import Index
 from analytics.similarity.nearest import nearest, nearest_many
 from lake.errors import InputError, SettingsError
+from tests.conftest import examples
 
 
 def by_sorting(coefficients: np.ndarray, k: int, without: int | None) -> tuple[list[int], list[float]]:
@@ -27,7 +28,7 @@ def window_of(drawn: Fingerprints, row: int) -> tuple[int, int] | None:
 
 
 @given(fingerprint_sets(), st.sampled_from((1, 2, 10, 64, 500)), st.integers(0, 199), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_nearest_is_sorting_all(drawn: Fingerprints, k: int, place: int, leave_out: bool) -> None:
     if not len(drawn):
         return
@@ -41,7 +42,7 @@ def test_nearest_is_sorting_all(drawn: Fingerprints, k: int, place: int, leave_o
 
 
 @given(fingerprint_sets(largest=150), st.integers(0, 2**32), st.tuples(st.integers(0, 311), st.integers(0, 311)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_queries_from_elsewhere_with_a_window_of_their_own(drawn: Fingerprints, seed: int,
                                                           ends: tuple[int, int]) -> None:
     n_counts = drawn.counts.shape[1]

@@ -17,6 +17,7 @@ from analytics.similarity import tanimoto
 from analytics.similarity.index import Index
 from analytics.similarity.pairs import Pairs, TooManyPairsError, pairs_above, pairs_between
 from lake.errors import InputError, SettingsError
+from tests.conftest import examples
 
 THRESHOLDS = st.one_of(st.sampled_from((1e-300, 0.5, 0.7, 0.9, 1.0)), st.floats(0.0, 1.0, exclude_min=True))
 
@@ -36,7 +37,7 @@ def brute_force(matrix: np.ndarray, threshold: float, once: bool) -> list[tuple[
 
 
 @given(fingerprint_sets(), THRESHOLDS, st.sampled_from((64, 200, 100_000)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_pairs_are_those_of_brute_force(drawn: Fingerprints, threshold: float, chunk: int) -> None:
     matrix = tanimoto.matrix(drawn.counts, drawn.starts, drawn.stops)
     found = joined(pairs_above(index_of(drawn), threshold, chunk=chunk))
@@ -44,7 +45,7 @@ def test_pairs_are_those_of_brute_force(drawn: Fingerprints, threshold: float, c
 
 
 @given(fingerprint_sets(largest=150), st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_a_threshold_that_is_a_coefficient_is_reached(drawn: Fingerprints, place: int) -> None:
     matrix = tanimoto.matrix(drawn.counts, drawn.starts, drawn.stops)
     values = np.unique(matrix[matrix > 0])
@@ -57,7 +58,7 @@ def test_a_threshold_that_is_a_coefficient_is_reached(drawn: Fingerprints, place
 
 
 @given(fingerprint_sets(largest=150), THRESHOLDS, st.lists(st.integers(0, 200), max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_shares_of_the_work_make_the_whole(drawn: Fingerprints, threshold: float, cuts: list[int]) -> None:
     index = index_of(drawn)
     edges = [0, *sorted(min(cut, len(drawn)) for cut in cuts), len(drawn)]
@@ -67,7 +68,7 @@ def test_shares_of_the_work_make_the_whole(drawn: Fingerprints, threshold: float
 
 
 @given(fingerprint_sets(largest=150), THRESHOLDS, st.integers(0, 150))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_tiles_make_the_whole(drawn: Fingerprints, threshold: float, cut: int) -> None:
     """Two indexes of the halves, and one of all, find the same."""
     windows = [(None, None) if drawn.starts is None or drawn.stops is None else (drawn.starts[part], drawn.stops[part])

@@ -18,6 +18,7 @@ from lake.sources.batch import Batch
 from lake.sources.dos import dos_columns
 from lake.sources.values import BadValueError
 from lake.tables import TABLES
+from tests.conftest import examples
 
 ENTRY = Path(__file__).parent.parent / "data" / "aflow" / "entry"
 GRID = np.arange(-10.0, 10.0, 0.01)
@@ -118,7 +119,7 @@ def test_what_is_no_density_is_refused_with_a_reason(changes, message):
         dos_columns(**given)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(shift=st.floats(-100, 100), atoms=st.integers(1, 50), fermi=st.floats(1.05, 2.95))
 def test_the_result_depends_neither_on_the_absolute_scale_nor_on_the_cell(shift, atoms, fermi):
     plain = dos_columns(GRID, insulator(), n_atoms=1, fermi_ev=2.0)

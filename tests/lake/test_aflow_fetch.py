@@ -17,6 +17,7 @@ from lake.sources.aflow.densities import density_file
 from lake.sources.aflow.query import read_options
 from lake.sources.aflow.seen import Seen
 from lake.sources.base import Page
+from tests.conftest import examples
 
 SOURCE = find("aflow")
 
@@ -122,7 +123,7 @@ def test_everything_is_found_whatever_the_server_can(by, server):
     assert not aflux.failed
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.floats(-30, 30), st.just(-1.0)), max_size=60),
     st.sampled_from(["enthalpy", "auid"]), st.integers(1, 12), st.sampled_from([None, 1, 5]),
@@ -241,7 +242,7 @@ def test_which_file_holds_the_density():
     assert density_file(["../x_dosdata.json.xz", "EIGENVAL.bands.xz"]) is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.lists(st.integers(0, 2**64 - 1)))
 def test_seen_is_a_set(keys):
     seen, plain = Seen(), set()

@@ -20,6 +20,7 @@ from lake.sources.aflow.settings import functional
 from lake.sources.base import Context
 from lake.sources.batch import Batch
 from lake.sources.values import BadValueError
+from tests.conftest import examples
 
 DATA = Path(__file__).parent.parent / "data" / "aflow"
 ENTRY = orjson.loads((DATA / "icsd_example.json").read_bytes())
@@ -197,7 +198,7 @@ def test_cartesian_positions_are_used_where_their_axes_are_known():
     assert turned["formula_cell"] == "Ac2Br6"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.lists(st.floats(1, 50), min_size=3, max_size=3), st.lists(st.floats(60, 119), min_size=3, max_size=3))
 def test_vectors_have_the_lengths_and_angles_that_they_are_made_from(lengths, angles):
     cell = vectors(np.array([[*lengths, *angles]]))[0]
@@ -253,7 +254,7 @@ READ = sorted(set(ENTRY) & {
 } | {"ldau_type", "ldau_u", "ldau_j", "ldau_TLUJ", "metagga"})
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(READ), NASTY, min_size=1, max_size=4))
 def test_no_value_crashes_or_harms_the_record_beside_it(changes):
     batch = rows({**ENTRY, **changes}, ENTRY)

@@ -18,6 +18,7 @@ from lake.crystal import symmetry
 from lake.crystal.columns import add_structure_columns
 from lake.crystal.symmetry import space_group
 from lake.sources.batch import Batch
+from tests.conftest import examples
 
 CUBE = [[4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 4.0]]
 GOOD = (CUBE, [[0.0, 0.0, 0.0], [0.5, 0.5, 0.5]], ["Cs", "Cl"])
@@ -121,7 +122,7 @@ parts = st.tuples(
 )
 
 
-@settings(derandomize=True, max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(derandomize=True, max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(parts, max_size=4))
 def test_anything_at_all_is_a_row_or_a_reject(structures: list[tuple[Any, Any, Any]]) -> None:
     batch = derive(GOOD, *structures)

@@ -24,8 +24,10 @@ from lake.crystal import atoms_from_row, row_from_atoms, row_from_structure, str
 from lake.crystal.extras import dumps, loads
 from lake.errors import StructureError
 from lake.tables import CALCULATIONS
+from tests.conftest import examples
 
-bounded = settings(derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+bounded = settings(derandomize=True, max_examples=examples(60), deadline=None,
+                   suppress_health_check=[HealthCheck.too_slow])
 SCHEMA = pa.schema([CALCULATIONS.schema.field(name) for name in (
     "lattice_vectors_angstrom", "fractional_positions", "species_at_sites", "structure_extras_json")])
 LATTICE = Lattice.from_parameters(3.1, 4.2, 5.3, 80, 95, 107)

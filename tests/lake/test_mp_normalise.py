@@ -18,6 +18,7 @@ from lake.crystal.structures import structure_from_row
 from lake.sources import find
 from lake.sources.base import Context
 from lake.sources.batch import Batch
+from tests.conftest import examples
 
 DATA = Path(__file__).parent.parent / "data" / "mp"
 SOURCE = find("mp")
@@ -291,7 +292,8 @@ JUNK = st.recursive(
     ("thermo", THERMO), ("task", TASKS[1]), ("snapshot2018", {"material_id": "mp-1", "structure": "data_x"}),
 ], ids=["summary", "thermo", "task", "snapshot2018"])
 def test_spoilt_records_are_only_rejected(kind, base):
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(60), deadline=None, derandomize=True, database=None,
+              suppress_health_check=list(HealthCheck))
     @given(st.data())
     def run(data):
         record = copy.deepcopy(base)

@@ -18,6 +18,7 @@ from ml.tabular import composition
 from ml.tabular.composition import composition_features, composition_names
 from ml.tabular.elements import element_table
 from ml.tabular.formulas import compositions
+from tests.conftest import examples
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "data/tabular/magpie.json").read_text())
 counts = st.dictionaries(st.sampled_from(SYMBOLS), st.integers(1, 999_999), min_size=1, max_size=8)
@@ -40,7 +41,7 @@ def test_missing_properties_are_the_mean_over_elements():
 
 
 @given(st.lists(counts, min_size=1, max_size=30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_formulas_are_read_as_one_by_one(materials):
     texts = [formula(c) for c in materials]
     found = compositions(pa.array(texts))

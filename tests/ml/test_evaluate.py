@@ -15,6 +15,7 @@ from lake.tables import TABLES
 from ml import bootstrap
 from ml.bootstrap import Draws
 from ml.evaluate import evaluate, metrics, paired_difference
+from tests.conftest import examples
 
 REAL = st.floats(-50, 50, allow_nan=False)
 
@@ -39,7 +40,7 @@ def line(table: pa.Table, **values: str) -> dict[str, Any]:
     return dict(found[0])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(st.lists(st.tuples(REAL, REAL), min_size=2, max_size=30))
 def test_metrics_are_the_plain_formulas(pairs: list[tuple[float, float]]) -> None:
     actual, predicted = (np.array(column) for column in zip(*pairs, strict=True))

@@ -30,6 +30,7 @@ from ml.graphs.build import graphs_of
 from ml.graphs.graphs import Graphs, joined
 from ml.graphs.refine import cut
 from ml.graphs.settings import GraphSettings
+from tests.conftest import examples
 
 FILE = Path(__file__).parents[1] / "data" / "crystals" / "mp-summary.json.gz"
 FEW = GraphSettings(n_neighbours=6)
@@ -157,7 +158,7 @@ def test_groups_of_distances_have_no_edges_of_rounding() -> None:
 
 
 @given(st.lists(st.floats(0.5, 15.0), min_size=1, max_size=60), st.sampled_from([1e-8, 1e-3, 0.2]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_group_is_wider_than_the_tolerance(distances: list[float], tolerance: float) -> None:
     parts = groups(distances, tolerance)
     assert sorted(distances) == [x for part in parts for x in part]

@@ -20,10 +20,11 @@ from ml.training.sampler import Sampler
 from ml.training.schedule import learning_rate, learning_rates, warm_up_steps
 from ml.training.standard import Standard
 from ml.training.validation import errors, evaluated_rows
+from tests.conftest import examples
 
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 5), st.integers(0, 60), st.integers(1, 60))
-@hypothesis_settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=examples(60), deadline=None)
 def test_every_epoch_holds_every_row_once_wherever_one_begins(
     n: int, batch_size: int, seed: int, first: int, steps: int
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from analytics.queries import create_views
 from lake.tables import TABLES
+from tests.conftest import examples
 
 GRIDS = ("dos-reference", "composition")
 NAMES = [f"{source}/{n}" for source in "ab" for n in range(5)]
@@ -77,7 +78,7 @@ def by_hand(tables: dict[str, list[dict[str, Any]]]) -> Pairs:
     return found
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(lakes())
 def test_each_pair_stands_there_once(tables: dict[str, list[dict[str, Any]]]) -> None:
     with duckdb.connect() as connection:
