@@ -29,6 +29,7 @@ hypothesis.settings.load_profile("busy")
 
 LONG = bool(os.environ.get("TEST_LONG"))
 """All that is too long for each time: `make test-long`."""
+only_long = pytest.mark.skipif(not LONG, reason="takes long; a quicker test shows most of it: make test-long runs it")
 
 
 def examples(n: int) -> int:
@@ -79,9 +80,13 @@ def s3_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def s3_lake(s3_server: str, s3_cache: Path) -> Lake:
+def s3_lake(request: pytest.FixtureRequest, s3_cache: Path) -> Lake:
+    if not LONG and "analytics" in request.path.parts:
+        pytest.skip("what is computed is the same on S3, and what is read and written there is tested in tests/lake: "
+                    "make test-long runs it")
     import boto3
 
+    s3_server = request.getfixturevalue("s3_server")
     settings = quick_settings(
         s3_endpoint_url=s3_server, s3_access_key_id="test", s3_secret_access_key="test", cache_dir=str(s3_cache),
     )

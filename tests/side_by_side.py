@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-SERVERS = {"prefect_server": "prefect", "s3_server": "s3"}
+SERVERS = {"prefect_server": "prefect", "s3_server": "s3", "s3_lake": "s3"}
 """Fixtures of the whole session that take long to start, and the group of the tests that use them."""
 
 _held: Counter[str] = Counter()

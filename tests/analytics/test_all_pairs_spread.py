@@ -21,7 +21,7 @@ from lake.errors import WorkerError
 from lake.settings import Settings
 from lake.store.lake import Lake
 from lake.tasks import Workers, open_workers
-from tests.conftest import quick_settings
+from tests.conftest import only_long, quick_settings
 
 REPO = Path(__file__).parents[2]
 THRESHOLD = 0.6
@@ -93,7 +93,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
 
 @pytest.mark.usefixtures("on_two")
 @pytest.mark.parametrize(("fault", "said"), [
-    (pair_faults.compare_and_die, "'pairs-00001-00002' took 2 workers down"),
+    pytest.param(pair_faults.compare_and_die, "'pairs-00001-00002' took 2 workers down", marks=only_long),
     (pair_faults.compare_or_fail, "'pairs-00001-00002' failed: MemoryError: none is left"),
 ])
 def test_a_task_that_cannot_be_done_ends_the_run_and_shows_nothing(
@@ -144,6 +144,7 @@ def test_an_interrupted_driver_resumes(filled: tuple[Lake, list[Pair]], tmp_path
 
 
 @pytest.mark.slow
+@only_long
 def test_a_scheduler_address(filled: tuple[Lake, list[Pair]], tmp_path: Path) -> None:
     lake, expected = filled
     with scheduler(tmp_path) as address, worker(address, tmp_path):

@@ -20,7 +20,7 @@ from lake import tasks
 from lake.errors import InputError, QueryError
 from lake.store.lake import Lake
 from lake.tasks import Workers, open_workers
-from tests.conftest import quick_settings
+from tests.conftest import only_long, quick_settings
 
 E = ENERGIES
 GOOD = np.array(dos_row("x/0")["states_per_ev_per_atom"])
@@ -218,7 +218,7 @@ def two() -> Iterator[Workers]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("grid", ["reference", "composition"])
+@pytest.mark.parametrize("grid", ["reference", pytest.param("composition", marks=only_long)])
 def test_local_workers_make_the_same(
     tmp_path: Path, grid: str, two: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

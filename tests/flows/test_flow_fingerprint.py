@@ -12,6 +12,7 @@ from flows import fingerprint as parts
 from lake.errors import InputError, TableError
 from lake.ingest.run import ingest
 from lake.store.lake import Lake
+from tests.conftest import only_long
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 SAVED = Path(__file__).parents[1] / "data" / "mp"
@@ -32,6 +33,7 @@ def artifact() -> tuple[list[dict[str, Any]], str]:
     return json.loads(str(found.data)), str(found.description)
 
 
+@only_long
 def test_several_grids_and_what_is_published(root: str) -> None:
     n = Lake.open(root).read("dos", ["source"]).num_rows
     assert n > 1

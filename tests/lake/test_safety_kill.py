@@ -14,7 +14,7 @@ from tests.servers import Server
 from tests.servers.process import start
 from tests.servers.trial import CASES, Case, check_sound, contents, databases, open_lake
 
-KILLS = 20 if os.environ.get("TEST_LONG") else 6
+KILLS = 20 if os.environ.get("TEST_LONG") else 3
 """Moments at which it is killed; all of them with make test-long."""
 DELAY_SECONDS = 0.03
 IN_FLIGHT = 2

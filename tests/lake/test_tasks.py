@@ -20,7 +20,7 @@ from lake.errors import InputError, SettingsError, WorkerError
 from lake.settings import Settings
 from lake.tasks import Task, Workers, open_workers, place, run_tasks
 from lake.tasks.dispatch import Dispatcher
-from tests.conftest import quick_settings
+from tests.conftest import only_long, quick_settings
 
 REPO = Path(__file__).parents[2]
 SQUARES = [Task(f"square {x}", work.square, {"x": x}) for x in range(12)]
@@ -154,7 +154,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("signal_number", [pytest.param(signal.SIGINT, marks=only_long), signal.SIGKILL])
 def test_no_worker_outlives_its_driver(signal_number: signal.Signals, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(INTERRUPTED.format(folder=str(Path(__file__).parent), repo=str(REPO)))

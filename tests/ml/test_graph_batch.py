@@ -12,6 +12,7 @@ from ml.graphs.batch import Batch, DeviceGraphs, Sizes
 from ml.graphs.build import graphs_of
 from ml.graphs.graphs import Graphs
 from ml.graphs.settings import GraphSettings
+from tests.conftest import only_long
 
 torch.set_num_threads(1)
 KINDS = ("quotient", "full")
@@ -159,6 +160,7 @@ def test_what_cannot_be_batched(graphs: Graphs) -> None:
             store.batch(places)
 
 
+@only_long
 def test_to_data_and_back(graphs: Graphs) -> None:
     pytest.importorskip("torch_geometric")
     from ml.graphs.data import from_data, to_data
