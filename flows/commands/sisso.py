@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.options import Format, Output, Root, open_lake
+from flows.words import words
 
 if TYPE_CHECKING:
     from ml.data import Selection
@@ -90,7 +91,7 @@ def command(
                           most_minutes=most_minutes)
     settings: SissoSettings = SissoSettings(dimensions=dimensions, screened=screened, residuals=residuals, space=space,
                                             n_folds=folds, seed=seed, device=device)
-    columns = Columns(_words(features), _words(exclude), task, group, _numbers(boundaries))
+    columns = Columns(words(features), words(exclude), task, group, _numbers(boundaries))
     table = _table(rows)
     selection = None
     if table is None:
@@ -119,18 +120,14 @@ def _selection(
     if subset is None and where is None and source is None:
         raise SettingsError("Formulas for which rows? Give a subset, a table (CSV or Parquet), --where \"a condition\" "
                             "or --source DATABASE.")
-    return Selection(target, subset=subset, where=where, sources=_words(source), key_kind=key,
+    return Selection(target, subset=subset, where=where, sources=words(source), key_kind=key,
                      mixed_references=mixed_references)
-
-
-def _words(text: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word.strip() for word in (text or "").split(",") if word.strip()))
 
 
 def _numbers(text: str | None) -> tuple[float, ...]:
     from lake.errors import SettingsError
 
     try:
-        return tuple(float(word) for word in _words(text))
+        return tuple(float(word) for word in words(text))
     except ValueError:
         raise SettingsError(f"--boundaries {text!r:.80}: numbers with commas are needed, such as 0.5,2.") from None
