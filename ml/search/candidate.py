@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ml.search.space import with_parameters
 from ml.spec import ModelSpec
 
-OWN_IN_STACK = {"training.learning_rate": "learning_rate", "training.decay": "decay",
-                "training.schedule": "schedule", "model.dropout": "dropout"}
-"""Settings in which candidates that are trained together may differ, and their names there."""
+OWN_IN_STACK = ("training.learning_rate", "training.decay", "training.schedule", "model.dropout")
+"""Settings in which candidates that are trained together may differ."""
 COMPLETED, PRUNED, FAILED = "completed", "pruned", "failed"
 
 
@@ -101,8 +100,3 @@ class Candidate:
 def spelled(parameters: Mapping[str, Any]) -> str:
     """Parameters as JSON, always spelled the same way."""
     return json.dumps(parameters, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
-def copied(candidate: Candidate, **changes: Any) -> Candidate:
-    """The candidate with other values in some fields."""
-    return replace(candidate, **changes)

@@ -112,10 +112,6 @@ class Space:
         """As Optuna draws from them, by path."""
         return {one.path: one.distribution() for one in self.parameters}
 
-    def without_choice(self, path: str) -> bool:
-        """Whether a path is not varied."""
-        return path not in self.plain
-
     def check(self, base: ModelSpec) -> None:
         """Refuse values that are impossible for all candidates alike.
 

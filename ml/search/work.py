@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -191,7 +190,7 @@ def supply_of(lake: Lake, data: Dataset, spec: ModelSpec) -> TrainingSet:
 
     training = {name: value for name, value in spec.training.items() if name == "device"}
     shared = spec.but(model={}, training=training)
-    key = f"{data.sha256} {json.dumps(training)} {shared.json()}"
+    key = f"{data.sha256} {shared.json()}"
     if key not in _supplies:
         _supplies.clear()
         _supplies[key] = training_set(lake, data, shared)
